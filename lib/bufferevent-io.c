@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Bytes in, bytes out, and what the kernel is asked for.
+ *
+ * The input pass reads for all that stand in the list in batches: room is
+ * made, one transfer reads for the whole batch, every result is committed, and
+ * no code of the user's runs between.  The output pass writes in the same way.
+ * Whoever leaves the output pass is settled: storage, interest, deadline and
+ * list are made to agree with its state, all derived anew.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "bufferevent.h"
+#include "interest.h"
+
+/* The longest that a finished connection waits for the peer's FIN. */
+static const uint64_t LINGER_MS = 2000;
+
+struct batch {
+	unsigned n;
+	struct bufferevent *who[KERNEL_BATCH];
+	struct transfer transfer[KERNEL_BATCH];
+};
+
+/* --- What is wanted ------------------------------------------------------ */
+
+size_t bufev_read_room(const struct bufferevent *b)
+{
+	size_t length = bufev_ring_length(&b->in.ring);
+	size_t room = bufev_evbuffer_admits(&b->in);
+	size_t high = b->side[READ].high;
+
+	if (high != 0 && (high <= length || high - length < room))
+		room = high > length ? high - length : 0;
+	return room < b->max_transfer ? room : b->max_transfer;
+}
+
+static bool has_output(const struct bufferevent *b)
+{
+	return bufev_ring_length(&b->out.ring) > 0;
+}
+
+static bool can_read(const struct bufferevent *b)
+{
+	return bufev_is_reading(b) && !b->connecting && !b->greeting &&
+	       bufev_read_room(b) > 0;
+}
+
+static bool can_send(const struct bufferevent *b)
+{
+	return bufev_is_writing(b) && has_output(b) && !b->connecting &&
+	       !b->blocked;
+}
+
+static unsigned wanted_of(const struct bufferevent *b)
+{
+	return bufev_interest((struct interest){
+		.reading = bufev_is_reading(b),
+		.writing = bufev_is_writing(b),
+		.connecting = b->connecting,
+		.greeting = b->greeting,
+		.full = bufev_read_room(b) == 0,
+		.queued = has_output(b),
+		.blocked = b->blocked,
+		.watchful = b->writable && !b->reported && !b->what[READ] &&
+			    !b->shut,
+	});
+}
+
+/* --- Failing ------------------------------------------------------------- */
+
+/*
+ * A write error never beats input: while there may be some the report is held,
+ * and the next turns try to read.
+ */
+static void fail_write(struct bufferevent *b, int error)
+{
+	b->held = can_read(b) && !b->finishing;
+	b->reset |= error == ECONNRESET;
+	bufev_fail(b, WRITE, EVBUFFER_ERROR, error);
+}
+
+static void lose(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+	int error = r->kernel->error(r->self, b->watch.fd);
+
+	b->reset |= error == ECONNRESET;
+	bufev_fail(b, WRITE, EVBUFFER_ERROR, error ? error : EPIPE);
+}
+
+static void end_connect(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+	int error = r->kernel->connected(r->self, b->watch.fd);
+
+	if (error == -ENOTCONN && (b->expired & EV_WRITE)) {
+		bufev_fail(b, WRITE, EVBUFFER_TIMEOUT, ETIMEDOUT);
+		return;
+	}
+	b->expired &= (uint8_t)~EV_WRITE;
+	b->connecting = error != 0;
+	b->greeting = error == 0;
+	if (error != 0)
+		bufev_fail(b, WRITE, EVBUFFER_ERROR, -error);
+}
+
+/* The kernel cannot watch for what is new in `wanted`. */
+static void refuse_interest(struct bufferevent *b, unsigned wanted, int error)
+{
+	unsigned fresh = wanted & ~(unsigned)b->watch.registered;
+
+	if (fresh & KERNEL_READ)
+		bufev_fail(b, READ, EVBUFFER_ERROR, error);
+	if (fresh & (KERNEL_WRITE | KERNEL_LOSS))
+		bufev_fail(b, WRITE, EVBUFFER_ERROR, error);
+}
+
+/* --- Settling ------------------------------------------------------------ */
+
+static void start_linger(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+	struct side *in = &b->side[READ], *out = &b->side[WRITE];
+
+	if (in->timeout != 0)
+		return;
+	in->timeout = out->timeout && out->timeout < LINGER_MS ? out->timeout :
+								 LINGER_MS;
+	in->since = bufev_reactor_read_clock(r);
+	if (!b->fin_sent)
+		r->kernel->shutdown(r->self, b->watch.fd);
+	b->fin_sent = true;
+}
+
+/* One step of bufferevent_finish(): is there nothing left to do? */
+static bool is_finished(struct bufferevent *b)
+{
+	if (b->what[WRITE] || (b->what[READ] && b->what[READ] != EVBUFFER_EOF))
+		return true;
+	if (has_output(b))
+		return false;
+	if (b->connecting || !b->owned || !b->socket || b->what[READ])
+		return true;
+	if (!b->lingering)
+		return !(b->watch.pending & KERNEL_READ);
+	start_linger(b);
+	return false;
+}
+
+static void settle_interest(struct bufferevent *b)
+{
+	unsigned wanted = wanted_of(b);
+	int error = bufev_reactor_register(&b->watch, wanted);
+
+	if (error == 0)
+		return;
+	refuse_interest(b, wanted, -error);
+	if (bufev_reactor_register(&b->watch, wanted_of(b)) < 0)
+		bufev_reactor_register(&b->watch, 0);
+}
+
+static uint64_t deadline_of(const struct bufferevent *b, enum which side,
+			    unsigned event)
+{
+	const struct side *s = &b->side[side];
+
+	if (s->timeout == 0 || !(b->waiting & event))
+		return WHEEL_NEVER;
+	return bufev_reactor_deadline(s->since, s->timeout);
+}
+
+/*
+ * The wheel's entry may come up too early, never too late: so what moves bytes
+ * does not have to touch it.
+ */
+static void settle_deadline(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+	unsigned waiting = b->watch.wanted & (KERNEL_READ | KERNEL_WRITE);
+	unsigned fresh = waiting & ~(unsigned)b->waiting;
+	uint64_t read, write, first;
+
+	b->waiting = (uint8_t)waiting;
+	b->expired &= b->waiting;
+	if (!b->side[READ].timeout && !b->side[WRITE].timeout) {
+		bufev_wheel_stop(&r->timeouts, &b->entry);
+		return;
+	}
+	if ((fresh & KERNEL_READ) && !b->finishing)
+		b->side[READ].since = bufev_reactor_read_clock(r);
+	if (fresh & KERNEL_WRITE)
+		b->side[WRITE].since = bufev_reactor_read_clock(r);
+	read = deadline_of(b, READ, EV_READ);
+	write = deadline_of(b, WRITE, EV_WRITE);
+	first = read < write ? read : write;
+	if (first == WHEEL_NEVER)
+		bufev_wheel_stop(&r->timeouts, &b->entry);
+	else if (!bufev_linked(&b->entry.link) || first < b->entry.deadline)
+		bufev_wheel_start(&r->timeouts, &b->entry, first);
+}
+
+static void settle_count(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+	bool counts = (b->connecting && !b->broken) || b->finishing ||
+		      bufev_is_reading(b) ||
+		      (bufev_is_writing(b) && has_output(b));
+
+	if (counts == b->counted)
+		return;
+	b->counted = counts;
+	r->alive += counts ? 1 : (size_t)-1;
+}
+
+static void settle_shutdown(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+
+	if (!b->shut || b->fin_sent || b->connecting || b->what[WRITE] ||
+	    has_output(b))
+		return;
+	b->fin_sent = true;
+	r->kernel->shutdown(r->self, b->watch.fd);
+}
+
+/* Where the next pass will find it. */
+static void settle_place(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+
+	if (b->watch.pending & KERNEL_READ)
+		bufev_reactor_place(r, &b->watch, PLACE_INPUT);
+	else if (bufev_has_callback(b))
+		bufev_reactor_place(r, &b->watch, PLACE_DELIVER);
+	else if (can_send(b))
+		bufev_reactor_place(r, &b->watch, PLACE_OUTPUT);
+	else if (b->watch.registered == REGISTERED_ALWAYS &&
+		 (b->watch.wanted & (KERNEL_READ | KERNEL_WRITE)))
+		bufev_reactor_place(r, &b->watch, PLACE_ALWAYS);
+}
+
+static void settle(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+
+	if (b->finishing && is_finished(b)) {
+		bufev_release(b);
+		return;
+	}
+	bufev_cache_settle(&r->cache, &b->in);
+	bufev_cache_settle(&r->cache, &b->out);
+	settle_shutdown(b);
+	settle_interest(b);
+	if (b->held && !can_read(b))
+		b->held = false;
+	if (b->held)
+		b->watch.pending |= KERNEL_READ;
+	settle_deadline(b);
+	settle_count(b);
+	settle_place(b);
+}
+
+/* --- Batches ------------------------------------------------------------- */
+
+static void add_to_batch(struct batch *batch, struct bufferevent *b,
+			 bool write, int pieces)
+{
+	struct transfer *t = &batch->transfer[batch->n];
+
+	t->fd = b->watch.fd;
+	t->write = write;
+	t->socket = b->socket;
+	t->pieces = (unsigned)pieces;
+	batch->who[batch->n++] = b;
+}
+
+static void run_batch(struct reactor *r, struct batch *batch)
+{
+	r->kernel->transfer(r->self, batch->transfer, batch->n);
+}
+
+/* A byte moved: the side waits anew from now.  Reads the clock once a batch. */
+static void moved(struct bufferevent *b, enum which side, unsigned event,
+		  uint64_t *now)
+{
+	b->expired &= (uint8_t)~event;
+	if (b->side[side].timeout == 0)
+		return;
+	if (*now == 0)
+		*now = bufev_reactor_read_clock(b->watch.reactor);
+	b->side[side].since = *now;
+}
+
+/* --- In ------------------------------------------------------------------ */
+
+static void received(struct bufferevent *b, size_t n, uint64_t *now)
+{
+	bufev_ring_commit(&b->in.ring, n);
+	if (b->finishing) {
+		bufev_ring_drain(&b->in.ring, n);
+		b->lingering = true;
+		return;
+	}
+	moved(b, READ, EV_READ, now);
+	b->due |= EV_READ;
+}
+
+static void received_nothing(struct bufferevent *b, ssize_t done)
+{
+	b->held = false;
+	if (done == 0 && !b->reset)
+		bufev_fail(b, READ, EVBUFFER_EOF, 0);
+	else if (done == 0)
+		bufev_fail(b, READ, EVBUFFER_ERROR, ECONNRESET);
+	else if (done != -EAGAIN)
+		bufev_fail(b, READ, EVBUFFER_ERROR, (int)-done);
+	else if (b->expired & EV_READ)
+		bufev_fail(b, READ, EVBUFFER_TIMEOUT, ETIMEDOUT);
+}
+
+static void pass_on(struct bufferevent *b)
+{
+	bufev_reactor_place(b->watch.reactor, &b->watch,
+			    bufev_has_callback(b) ? PLACE_DELIVER :
+						    PLACE_OUTPUT);
+}
+
+static void read_batch(struct reactor *r, struct batch *batch)
+{
+	uint64_t now = 0;
+
+	run_batch(r, batch);
+	for (unsigned i = 0; i < batch->n; i++) {
+		struct bufferevent *b = batch->who[i];
+		ssize_t done = batch->transfer[i].done;
+
+		if (done > 0)
+			received(b, (size_t)done, &now);
+		else
+			received_nothing(b, done);
+		pass_on(b);
+	}
+	batch->n = 0;
+}
+
+/* Puts it into the batch, with room for what it may read. */
+static bool offer_room(struct reactor *r, struct batch *batch,
+		       struct bufferevent *b)
+{
+	struct iovec *v = batch->transfer[batch->n].v;
+	size_t room = bufev_read_room(b), have;
+
+	if (!bufev_cache_open(&r->cache, &b->in, room)) {
+		bufev_fail(b, READ, EVBUFFER_ERROR, ENOMEM);
+		return false;
+	}
+	have = bufev_ring_room(&b->in.ring);
+	if (have < room)
+		room = have;
+	add_to_batch(batch, b, false, bufev_ring_space(&b->in.ring, room, v));
+	return true;
+}
+
+static void input_pass(struct reactor *r)
+{
+	struct bufev_link *link;
+	struct batch batch;
+
+	batch.n = 0;
+	while ((link = bufev_list_take(&r->list[PLACE_INPUT]))) {
+		struct bufferevent *b = bufev_of_link(link);
+
+		b->watch.place = PLACE_NONE;
+		b->watch.pending = 0;
+		if (!can_read(b) || !offer_room(r, &batch, b))
+			pass_on(b);
+		if (batch.n == KERNEL_BATCH)
+			read_batch(r, &batch);
+	}
+	if (batch.n > 0)
+		read_batch(r, &batch);
+}
+
+/* --- Out ----------------------------------------------------------------- */
+
+static void sent(struct bufferevent *b, size_t offered, ssize_t done,
+		 uint64_t *now)
+{
+	if (done > 0) {
+		bufev_ring_drain(&b->out.ring, (size_t)done);
+		b->blocked = (size_t)done < offered;
+		b->sent += (uint32_t)done;
+		moved(b, WRITE, EV_WRITE, now);
+		if (bufev_ring_length(&b->out.ring) <= b->side[WRITE].low)
+			b->due |= EV_WRITE;
+		return;
+	}
+	if (done != 0 && done != -EAGAIN) {
+		fail_write(b, (int)-done);
+		return;
+	}
+	b->blocked = true;
+	if (b->expired & EV_WRITE)
+		bufev_fail(b, WRITE, EVBUFFER_TIMEOUT, ETIMEDOUT);
+}
+
+static size_t offered_by(const struct transfer *t)
+{
+	return t->v[0].iov_len + (t->pieces == 2 ? t->v[1].iov_len : 0);
+}
+
+static void write_batch(struct reactor *r, struct batch *batch)
+{
+	uint64_t now = 0;
+
+	run_batch(r, batch);
+	for (unsigned i = 0; i < batch->n; i++) {
+		const struct transfer *t = &batch->transfer[i];
+
+		sent(batch->who[i], offered_by(t), t->done, &now);
+	}
+	for (unsigned i = 0; i < batch->n; i++)
+		settle(batch->who[i]);
+	batch->n = 0;
+}
+
+/* What it may still send in this turn. */
+static size_t allowance(struct bufferevent *b)
+{
+	size_t length = bufev_ring_length(&b->out.ring), rest;
+	uint8_t turn = (uint8_t)b->watch.reactor->turns;
+
+	if (b->sent_in != turn) {
+		b->sent_in = turn;
+		b->sent = 0;
+	}
+	rest = b->max_transfer > b->sent ? b->max_transfer - b->sent : 0;
+	return rest < length ? rest : length;
+}
+
+static bool offer_bytes(struct batch *batch, struct bufferevent *b)
+{
+	struct iovec *v = batch->transfer[batch->n].v;
+	size_t n;
+
+	if (!can_send(b))
+		return false;
+	n = allowance(b);
+	if (n == 0)
+		return false;
+	add_to_batch(batch, b, true, bufev_ring_bytes(&b->out.ring, 0, n, v));
+	return true;
+}
+
+static void output_pass(struct reactor *r)
+{
+	struct bufev_link pass, *link;
+	struct batch batch;
+
+	batch.n = 0;
+	bufev_list_init(&pass);
+	bufev_list_join(&pass, &r->list[PLACE_OUTPUT]);
+	while ((link = bufev_list_take(&pass))) {
+		struct bufferevent *b = bufev_of_link(link);
+
+		b->watch.place = PLACE_NONE;
+		if (!offer_bytes(&batch, b))
+			settle(b);
+		if (batch.n == KERNEL_BATCH)
+			write_batch(r, &batch);
+	}
+	if (batch.n > 0)
+		write_batch(r, &batch);
+}
+
+void bufev_send_now(struct bufferevent *b)
+{
+	struct reactor *r = b->watch.reactor;
+	struct transfer t = { .fd = b->watch.fd,
+			      .write = true,
+			      .socket = b->socket };
+	uint64_t now = 0;
+
+	while (can_send(b)) {
+		t.pieces = (unsigned)bufev_ring_bytes(
+			&b->out.ring, 0, bufev_ring_length(&b->out.ring), t.v);
+		r->kernel->transfer(r->self, &t, 1);
+		sent(b, offered_by(&t), t.done, &now);
+	}
+}
+
+/* --- What the turn brings ------------------------------------------------ */
+
+static void begin_pass(struct reactor *r)
+{
+	struct bufev_link pass, *link;
+
+	bufev_list_init(&pass);
+	bufev_list_join(&pass, &r->list[PLACE_OUTPUT]);
+	while ((link = bufev_list_take(&pass))) {
+		struct bufferevent *b = bufev_of_link(link);
+
+		b->watch.place = PLACE_NONE;
+		settle(b);
+	}
+	for (link = r->list[PLACE_DELIVER].next;
+	     link != &r->list[PLACE_DELIVER]; link = link->next) {
+		struct bufferevent *b = bufev_of_link(link);
+
+		b->due |= b->asked;
+		b->asked = 0;
+	}
+}
+
+static void try_reading(struct bufferevent *b)
+{
+	b->watch.pending |= KERNEL_READ;
+	bufev_reactor_place(b->watch.reactor, &b->watch, PLACE_INPUT);
+}
+
+static void try_writing(struct bufferevent *b)
+{
+	if (b->connecting)
+		end_connect(b);
+	b->blocked = false;
+	pass_on(b);
+}
+
+static void merge(struct reactor_watch *w, unsigned events)
+{
+	struct bufferevent *b = bufev_of_watch(w);
+
+	if (events & KERNEL_LOSS) {
+		events |= w->wanted;
+		if (w->wanted == KERNEL_LOSS) {
+			lose(b);
+			pass_on(b);
+		}
+	}
+	events &= w->wanted;
+	if (events & KERNEL_READ)
+		try_reading(b);
+	if (events & KERNEL_WRITE)
+		try_writing(b);
+}
+
+/* Bytes beat the timeout: one transfer is tried for the side. */
+static void expire(struct bufferevent *b)
+{
+	uint64_t now = reactor_now(b->watch.reactor);
+
+	if (deadline_of(b, READ, EV_READ) <= now) {
+		if (b->finishing) {
+			bufev_release(b);
+			return;
+		}
+		b->expired |= EV_READ;
+		try_reading(b);
+	}
+	if (deadline_of(b, WRITE, EV_WRITE) <= now) {
+		b->expired |= EV_WRITE;
+		try_writing(b);
+	}
+	bufev_touch(b);
+}
+
+static void expire_pass(struct reactor *r)
+{
+	struct bufev_deadline *entry;
+
+	while ((entry = bufev_wheel_take(&r->timeouts)))
+		expire(bufev_container(entry, struct bufferevent, entry));
+}
+
+const struct reactor_streams bufev_streams = {
+	.merge = merge,
+	.begin = begin_pass,
+	.expire = expire_pass,
+	.input = input_pass,
+	.deliver = bufev_deliver_pass,
+	.output = output_pass,
+	.detach = bufev_detach_stream,
+	.destroy = bufev_destroy_stream,
+};

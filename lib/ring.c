@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Positions run freely; only here are they masked into memory.  Everything
+ * comes down to one question, which piece() answers: from this position on,
+ * how much lies in one piece before the storage ends?
+ *
+ * No memcpy() is called for no bytes: its pointers might be NULL then, which
+ * the standard forbids.
+ */
+
+#include <string.h>
+
+#include "ring.h"
+
+bool bufev_ring_valid(const struct ring *r)
+{
+	return (r->cap & (r->cap - 1)) == 0 && (r->cap == 0) == !r->base &&
+	       bufev_ring_length(r) <= r->cap;
+}
+
+/* The part of [at, at + n), which is not empty, before the storage ends. */
+static struct iovec piece(const struct ring *r, size_t at, size_t n)
+{
+	size_t offset = at & (r->cap - 1), rest = r->cap - offset;
+
+	return (struct iovec){ r->base + offset, n < rest ? n : rest };
+}
+
+static int divide(const struct ring *r, size_t at, size_t n, struct iovec v[2])
+{
+	v[0] = v[1] = (struct iovec){ NULL, 0 };
+	if (n == 0)
+		return 0;
+	v[0] = piece(r, at, n);
+	if (v[0].iov_len == n)
+		return 1;
+	v[1] = (struct iovec){ r->base, n - v[0].iov_len };
+	return 2;
+}
+
+int bufev_ring_bytes(const struct ring *r, size_t from, size_t n,
+		     struct iovec v[2])
+{
+	return divide(r, r->head + from, n, v);
+}
+
+int bufev_ring_space(const struct ring *r, size_t n, struct iovec v[2])
+{
+	return divide(r, r->tail, n, v);
+}
+
+void bufev_ring_put(struct ring *r, size_t at, const void *data, size_t n)
+{
+	struct iovec v[2];
+
+	if (divide(r, at, n, v) > 0)
+		memcpy(v[0].iov_base, data, v[0].iov_len);
+	if (v[1].iov_len > 0)
+		memcpy(v[1].iov_base,
+		       (const unsigned char *)data + v[0].iov_len,
+		       v[1].iov_len);
+}
+
+void bufev_ring_get(const struct ring *r, size_t at, void *out, size_t n)
+{
+	struct iovec v[2];
+
+	if (divide(r, at, n, v) > 0)
+		memcpy(out, v[0].iov_base, v[0].iov_len);
+	if (v[1].iov_len > 0)
+		memcpy((unsigned char *)out + v[0].iov_len, v[1].iov_base,
+		       v[1].iov_len);
+}
+
+void bufev_ring_prepend(struct ring *r, const void *data, size_t n)
+{
+	r->head -= n;
+	bufev_ring_put(r, r->head, data, n);
+}
+
+void bufev_ring_move(struct ring *r, void *base, size_t cap)
+{
+	size_t length = bufev_ring_length(r);
+
+	bufev_ring_copy(r, 0, base, length);
+	*r = (struct ring){ base, cap, 0, length };
+}
+
+/*
+ * What had wrapped to the front goes behind what was the end: that makes one
+ * piece of it, and it fits, as the storage has doubled at the least.
+ */
+void bufev_ring_grown(struct ring *r, void *base, size_t cap)
+{
+	size_t length = bufev_ring_length(r), old = r->cap;
+	size_t head = old ? r->head & (old - 1) : 0;
+
+	*r = (struct ring){ base, cap, head, head + length };
+	if (head + length > old && old > 0)
+		memcpy(r->base + old, r->base, head + length - old);
+}

@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# check-listed.sh ROOT: what lies in the tree is built and run.  Every file of
+# lib/ is in lib/meson.build or is a backend, every test-NAME.c is in
+# tests/meson.build, every example is built, and every public header installed.
+
+set -eu
+
+cd "$1"
+failed=0
+
+# listed NAME MESON_FILE
+listed()
+{
+	grep -qF "'$1'" "$2" && return
+	echo "$2 does not list $1"
+	failed=1
+}
+
+for path in lib/*.c; do
+	name=${path#lib/}
+	case $name in
+	kernel-posix.c) listed "$name" lib/meson.build ;;
+	kernel-*.c)
+		name=${name#kernel-}
+		listed "${name%.c}" lib/meson.build
+		;;
+	*) listed "$name" lib/meson.build ;;
+	esac
+done
+for path in $(find tests -name 'test-*.c'); do
+	name=${path#tests/}
+	listed "${name%.c}" tests/meson.build
+done
+for path in examples/*.c; do
+	name=${path#examples/}
+	listed "${name%.c}" examples/meson.build
+done
+for path in include/*.h include/*/*.h; do
+	listed "$path" meson.build
+done
+exit $failed

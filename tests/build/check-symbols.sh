@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# check-symbols.sh ROOT LIBRARY VERSION: what the shared library shows.
+#
+# It exports the names of lib/bufev.map and no other; these are the names of
+# include/bufev/names.h and those that begin with bufev_ in the source already;
+# the header declares each of them.  It needs the C library and nothing else.
+
+set -eu
+export LC_ALL=C
+
+root=$1 library=$2 version=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+failed=0
+complain()
+{
+	echo "$*"
+	failed=1
+}
+
+# same A B WHAT
+same()
+{
+	[ -s "$work/$1" ] || complain "$1: nothing found"
+	cmp -s "$work/$1" "$work/$2" && return
+	complain "$3"
+	diff "$work/$1" "$work/$2" || true
+}
+
+nm -D --defined-only "$library" | awk '{ print $NF }' | sort >"$work/exported"
+grep -v '^bufev_' "$work/exported" >"$work/foreign" || true
+[ ! -s "$work/foreign" ] ||
+	complain "exported without the prefix: $(tr '\n' ' ' <"$work/foreign")"
+
+sed -n 's/^[[:blank:]]*\(bufev_[a-z0-9_]*\);$/\1/p' "$root/lib/bufev.map" |
+	sort >"$work/map"
+same exported map 'what is exported (<) is not what the map lists (>)'
+
+{
+	echo bufev_version
+	echo bufev_set_allocator
+	awk '$1 == "#define" && NF == 3 { print $3 }' \
+		"$root/include/bufev/names.h"
+} | sort >"$work/names"
+same map names 'the map (<) is not what names.h lists (>)'
+
+# Each line of names.h says: name -> bufev_name.
+awk '$1 == "#define" && NF == 3 && $3 != "bufev_" $2 { print }' \
+	"$root/include/bufev/names.h" >"$work/odd"
+[ ! -s "$work/odd" ] || complain "names.h: $(cat "$work/odd")"
+
+# The names that the headers declare, seen through names.h.
+printf '#include <bufev.h>\n' |
+	${CC:-cc} -E -P -D_GNU_SOURCE -I"$root/include" -x c - |
+	grep -o '[^a-z0-9_]bufev_[a-z0-9_]*(' | tr -d '(*& \t' |
+	sort -u >"$work/declared"
+same names declared 'names.h (<) is not what the headers declare (>)'
+
+readelf -d "$library" >"$work/dynamic"
+needed=$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' "$work/dynamic")
+[ "$needed" = libc.so.6 ] || complain "it needs: $needed"
+
+soname=$(sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p' "$work/dynamic")
+[ "$soname" = libbufev.so.0 ] || complain "the soname is $soname"
+
+# Thread exit calls into the library: it must stay mapped.
+grep -q NODELETE "$work/dynamic" || complain 'dlclose() would unmap it'
+
+case $(basename "$(readlink -f "$library")") in
+libbufev.so."$version") ;;
+*) complain "the file is not libbufev.so.$version" ;;
+esac
+
+[ $failed = 0 ] && echo "$(wc -l <"$work/exported") names are exported"
+exit $failed

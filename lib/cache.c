@@ -42,9 +42,9 @@ bool bufev_cache_open(struct cache *c, struct evbuffer *b, size_t n)
 	size_t length = bufev_ring_length(&b->ring);
 	size_t room = bufev_ring_room(&b->ring);
 	void *old = b->ring.base, *block;
-	size_t old_cap = b->ring.cap;
+	size_t old_cap = bufev_ring_cap(&b->ring);
 
-	b->reserved = 0;
+	b->ring.lent = false;
 	if (room >= n || room >= CACHE_BLOCK / 2)
 		return true;
 	if (length >= CACHE_BLOCK / 2)
@@ -61,7 +61,7 @@ bool bufev_cache_open(struct cache *c, struct evbuffer *b, size_t n)
 void bufev_cache_settle(struct cache *c, struct evbuffer *b)
 {
 	size_t length = bufev_ring_length(&b->ring);
-	size_t old_cap = b->ring.cap, cap;
+	size_t old_cap = bufev_ring_cap(&b->ring), cap;
 	void *old = b->ring.base, *base;
 
 	if (old_cap == 0 || (length > 0 && length >= old_cap / 4))
@@ -75,7 +75,6 @@ void bufev_cache_settle(struct cache *c, struct evbuffer *b)
 			return;
 		bufev_ring_move(&b->ring, base, cap);
 	}
-	b->reserved = 0;
 	give_storage(c, old, old_cap);
 }
 

@@ -384,7 +384,7 @@ char *evbuffer_readln(struct evbuffer *b, size_t *len, enum evbuffer_eol kind)
 	int error;
 
 	look(b);
-	b->reserved = 0;
+	b->ring.lent = false;
 	t = text_from(b, 0);
 	error = find_eol(&t, kind, &eol);
 	if (error)
@@ -402,7 +402,7 @@ char *evbuffer_readline(struct evbuffer *b)
 	struct eol eol;
 
 	look(b);
-	b->reserved = 0;
+	b->ring.lent = false;
 	t = text_from(b, 0);
 	if (!find_pair(&t, &eol)) {
 		errno = EAGAIN;

@@ -4,11 +4,12 @@
  * Bytes: a ring with storage, a limit, and perhaps an owner.
  *
  * Each call has the same four steps.  It begins: under checks the invariants
- * are looked at, and a reservation ends, also where the call then fails.  It
- * asks for what it needs, which is all that can fail.  It changes the ring,
- * which cannot.  Last it tells the owner.
+ * are looked at, and a reservation ends, also where the call then fails (but
+ * for a commit of too much, which a smaller one may make good).  It asks for
+ * what it needs, which is all that can fail.  It changes the ring, which
+ * cannot.  Last it tells the owner.
  *
- * Lengths stay below SSIZE_MAX, so that every position fits into the results
+ * Lengths are at most SSIZE_MAX, so that every position fits into the results
  * of the searches.  A ring that runs empty starts again at the front of its
  * storage, which is warm and will not wrap so soon.
  */
@@ -25,15 +26,13 @@
 
 enum {
 	STORAGE_LEAST = 128,
-	READ_MOST = 64 * 1024,
-	/* Up to here a move copies: it costs less than what it might hold. */
-	COPY_MOST = 4 * 1024
+	READ_MOST = 64 * 1024
 };
 
 bool bufev_evbuffer_valid(const struct evbuffer *b)
 {
 	return bufev_ring_valid(&b->ring) &&
-	       b->reserved <= bufev_ring_room(&b->ring);
+	       (!b->ring.lent || bufev_ring_room(&b->ring) > 0);
 }
 
 static inline void look(const struct evbuffer *b)
@@ -46,7 +45,7 @@ static inline void look(const struct evbuffer *b)
 static inline void begin(struct evbuffer *b)
 {
 	look(b);
-	b->reserved = 0;
+	b->ring.lent = false;
 }
 
 static inline void changed(struct evbuffer *b)
@@ -100,7 +99,7 @@ int bufev_evbuffer_grow(struct evbuffer *b, size_t n)
 	if (n > SSIZE_MAX - length)
 		return EOVERFLOW;
 	cap = bufev_evbuffer_cap(length + n);
-	if (length < b->ring.cap / 2 || b->ring.cap == 0)
+	if (b->ring.order == 0 || length < bufev_ring_cap(&b->ring) / 2)
 		return replace_storage(b, cap);
 	base = bufev_memory_resize(b->ring.base, cap);
 	if (!base)
@@ -144,8 +143,8 @@ static inline void drop(struct ring *r, size_t n)
 void bufev_evbuffer_reset(struct evbuffer *b)
 {
 	bufev_memory_free(b->ring.base);
-	b->ring = (struct ring){ NULL, 0, 0, 0 };
-	b->reserved = 0;
+	b->ring = (struct ring){ .base = NULL };
+	b->ring.lent = false;
 }
 
 /* --- Life and size ------------------------------------------------------- */
@@ -160,7 +159,7 @@ void evbuffer_free(struct evbuffer *b)
 	if (!b)
 		return;
 	begin(b);
-	bufev_check(!b->owner, "evbuffer_free of a bufferevent's buffer.");
+	bufev_check(!b->owner, "evbuffer_free of a borrowed buffer: a bufferevent owns it.");
 	if (b->owner)
 		return;
 	bufev_evbuffer_reset(b);
@@ -236,6 +235,7 @@ int evbuffer_add_printf(struct evbuffer *b, const char *format, ...)
  * Prints behind the last byte, as far as that goes without wrapping.  Was it
  * all?  *n is what vsnprintf(3) returned.
  */
+BUFEV_PRINTF(3, 0)
 static bool print_in_place(struct evbuffer *b, int *n, const char *format,
 			   va_list list)
 {
@@ -252,6 +252,7 @@ static bool print_in_place(struct evbuffer *b, int *n, const char *format,
 }
 
 /* Adds n bytes by way of other memory; the room is there.  0 or an errno. */
+BUFEV_PRINTF(3, 0)
 static int print_aside(struct evbuffer *b, size_t n, const char *format,
 		       va_list list)
 {
@@ -269,6 +270,7 @@ static int print_aside(struct evbuffer *b, size_t n, const char *format,
 }
 
 /* The same, with more room: in place, unless the wrap divides it. */
+BUFEV_PRINTF(3, 0)
 static int print_again(struct evbuffer *b, size_t n, const char *format,
 		       va_list list)
 {
@@ -320,7 +322,7 @@ static bool is_worth_trading(const struct ring *src)
 {
 	size_t n = bufev_ring_length(src);
 
-	return n > COPY_MOST && n >= src->cap / 4;
+	return n > 0 && n >= bufev_ring_cap(src) / 4;
 }
 
 static void trade(struct ring *dst, struct ring *src)
@@ -328,7 +330,8 @@ static void trade(struct ring *dst, struct ring *src)
 	struct ring empty = *dst;
 
 	*dst = *src;
-	*src = (struct ring){ empty.base, empty.cap, 0, 0 };
+	*src = empty;
+	src->head = src->tail = 0;
 }
 
 static int copy_over(struct evbuffer *dst, struct evbuffer *src, size_t n)
@@ -339,7 +342,8 @@ static int copy_over(struct evbuffer *dst, struct evbuffer *src, size_t n)
 		return -1;
 	bufev_ring_bytes(&src->ring, 0, n, v);
 	bufev_ring_append(&dst->ring, v[0].iov_base, v[0].iov_len);
-	bufev_ring_append(&dst->ring, v[1].iov_base, v[1].iov_len);
+	if (v[1].iov_len > 0)
+		bufev_ring_append(&dst->ring, v[1].iov_base, v[1].iov_len);
 	drop(&src->ring, n);
 	return 0;
 }
@@ -427,7 +431,7 @@ void *evbuffer_pullup(struct evbuffer *b, size_t n)
 	if (n > length)
 		error = EINVAL;
 	else if (bufev_ring_bytes(&b->ring, 0, n, v) == 2)
-		error = replace_storage(b, b->ring.cap);
+		error = replace_storage(b, bufev_ring_cap(&b->ring));
 	if (error) {
 		errno = error;
 		return NULL;
@@ -444,6 +448,12 @@ int evbuffer_expand(struct evbuffer *b, size_t n)
 	return make_room(b, n);
 }
 
+/* What a reservation lends: all of the room that the limit admits. */
+static size_t lendable(const struct evbuffer *b)
+{
+	return lesser(bufev_ring_room(&b->ring), bufev_evbuffer_admits(b));
+}
+
 int evbuffer_reserve(struct evbuffer *b, size_t n, struct iovec v[2])
 {
 	begin(b);
@@ -451,18 +461,17 @@ int evbuffer_reserve(struct evbuffer *b, size_t n, struct iovec v[2])
 		return fail(EINVAL);
 	if (make_room(b, n) < 0)
 		return -1;
-	b->reserved = lesser(bufev_ring_room(&b->ring),
-			     bufev_evbuffer_admits(b));
-	return bufev_ring_space(&b->ring, b->reserved, v);
+	b->ring.lent = true;
+	return bufev_ring_space(&b->ring, lendable(b), v);
 }
 
+/* One that fails leaves the reservation as it was. */
 int evbuffer_commit(struct evbuffer *b, size_t n)
 {
-	size_t reserved = b->reserved;
-
-	begin(b);
-	if (reserved == 0 || n > reserved)
+	look(b);
+	if (!b->ring.lent || n > lendable(b))
 		return fail(EINVAL);
+	b->ring.lent = false;
 	bufev_ring_commit(&b->ring, n);
 	changed(b);
 	return 0;

@@ -29,8 +29,7 @@ struct evbuffer_owner {
 
 struct evbuffer {
 	struct ring ring;
-	size_t limit;	 /* the most it may hold; 0: no limit */
-	size_t reserved; /* what evbuffer_commit() may take; 0: nothing lent */
+	size_t limit; /* the most it may hold; 0: no limit */
 	const struct evbuffer_owner *owner; /* NULL: standalone */
 };
 

@@ -39,7 +39,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+/* Some systems want the types before the events. */
 #include <sys/types.h>
+
 #include <sys/event.h>
 #include <sys/stat.h>
 #include <sys/time.h>

@@ -50,6 +50,9 @@ struct kernel_fd {
 struct kernel {
 	const char *name;
 
+	/* May it be tried where nobody asked for it?  NULL: yes. */
+	bool (*by_default)(void);
+
 	/* NULL with errno where it does not work here. */
 	void *(*open)(void);
 	void (*close)(void *self);
@@ -101,5 +104,6 @@ extern const struct kernel *const bufev_kernels[];
 extern const struct kernel bufev_kernel_epoll;
 extern const struct kernel bufev_kernel_kqueue;
 extern const struct kernel bufev_kernel_poll;
+extern const struct kernel bufev_kernel_uring;
 
 #endif

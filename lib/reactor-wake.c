@@ -135,9 +135,14 @@ void reactor_stop(struct reactor *r)
 	wake(&r->wake);
 }
 
+bool bufev_reactor_stopped(const struct reactor *r)
+{
+	return __atomic_load_n(&r->wake.stop, __ATOMIC_RELAXED) != 0;
+}
+
 bool bufev_wake_take_stop(struct reactor *r)
 {
-	return __atomic_load_n(&r->wake.stop, __ATOMIC_RELAXED) &&
+	return bufev_reactor_stopped(r) &&
 	       __atomic_exchange_n(&r->wake.stop, 0, __ATOMIC_SEQ_CST);
 }
 

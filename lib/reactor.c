@@ -173,11 +173,6 @@ static int wait_for_work(struct reactor *r, int timeout_ms)
 
 /* --- Calling ------------------------------------------------------------- */
 
-bool bufev_reactor_stopped(const struct reactor *r)
-{
-	return __atomic_load_n(&r->wake.stop, __ATOMIC_RELAXED) != 0;
-}
-
 void bufev_reactor_called(struct reactor *r)
 {
 	uint64_t now;
@@ -404,7 +399,8 @@ struct reactor *reactor_new(const char *backend)
 		return new_by_name(backend);
 	errno = ENOTSUP;
 	for (const struct kernel *const *k = bufev_kernels; *k && !r; k++)
-		r = bufev_reactor_new_on(*k);
+		if (!(*k)->by_default || (*k)->by_default())
+			r = bufev_reactor_new_on(*k);
 	return r;
 }
 

@@ -9,20 +9,35 @@
  * the standard forbids.
  */
 
+#include <limits.h>
 #include <string.h>
 
 #include "ring.h"
 
+/* Of a power of two; of 0, for no storage, it is 0 as well. */
+static uint8_t order_of(size_t cap)
+{
+	uint8_t order = 0;
+
+	while (cap > 1) {
+		cap >>= 1;
+		order++;
+	}
+	return order;
+}
+
 bool bufev_ring_valid(const struct ring *r)
 {
-	return (r->cap & (r->cap - 1)) == 0 && (r->cap == 0) == !r->base &&
-	       bufev_ring_length(r) <= r->cap;
+	return r->order < sizeof(size_t) * CHAR_BIT &&
+	       (r->order == 0) == !r->base &&
+	       bufev_ring_length(r) <= bufev_ring_cap(r);
 }
 
 /* The part of [at, at + n), which is not empty, before the storage ends. */
 static struct iovec piece(const struct ring *r, size_t at, size_t n)
 {
-	size_t offset = at & (r->cap - 1), rest = r->cap - offset;
+	size_t cap = bufev_ring_cap(r);
+	size_t offset = at & (cap - 1), rest = cap - offset;
 
 	return (struct iovec){ r->base + offset, n < rest ? n : rest };
 }
@@ -84,7 +99,7 @@ void bufev_ring_move(struct ring *r, void *base, size_t cap)
 	size_t length = bufev_ring_length(r);
 
 	bufev_ring_copy(r, 0, base, length);
-	*r = (struct ring){ base, cap, 0, length };
+	*r = (struct ring){ base, 0, length, order_of(cap), false };
 }
 
 /*
@@ -93,10 +108,10 @@ void bufev_ring_move(struct ring *r, void *base, size_t cap)
  */
 void bufev_ring_grown(struct ring *r, void *base, size_t cap)
 {
-	size_t length = bufev_ring_length(r), old = r->cap;
+	size_t length = bufev_ring_length(r), old = bufev_ring_cap(r);
 	size_t head = old ? r->head & (old - 1) : 0;
 
-	*r = (struct ring){ base, cap, head, head + length };
+	*r = (struct ring){ base, head, head + length, order_of(cap), false };
 	if (head + length > old && old > 0)
 		memcpy(r->base + old, r->base, head + length - old);
 }

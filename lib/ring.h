@@ -5,8 +5,9 @@
 /*
  * ring: bytes in a circle.
  *
- * `cap` is a power of two, or 0 where there is no storage; `head` and `tail`
- * run freely and are masked only where memory is touched, so
+ * Its storage has a cap that is a power of two, kept as its order, or 0 where
+ * there is none; `head` and `tail` run freely and are masked only where memory
+ * is touched, so
  *
  *	length = tail - head          room = cap - length
  *
@@ -20,13 +21,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/uio.h>
 
 struct ring {
 	unsigned char *base;
-	size_t cap, head, tail;
+	size_t head, tail;
+	uint8_t order; /* of the cap: 2^order bytes; 0: no storage */
+	bool lent;     /* the room is on loan to who will commit some of it */
 };
+
+static inline size_t bufev_ring_cap(const struct ring *r)
+{
+	return ((size_t)1 << r->order) & ~(size_t)1;
+}
 
 /* Constant time: do the invariants hold? */
 bool bufev_ring_valid(const struct ring *);
@@ -38,7 +47,7 @@ static inline size_t bufev_ring_length(const struct ring *r)
 
 static inline size_t bufev_ring_room(const struct ring *r)
 {
-	return r->cap - (r->tail - r->head);
+	return bufev_ring_cap(r) - (r->tail - r->head);
 }
 
 /*
@@ -63,7 +72,7 @@ static inline void bufev_ring_drain(struct ring *r, size_t n)
 	r->head += n;
 }
 
-/* What follows copies within storage, from any position on, also over the wrap. */
+/* Copy n bytes into or out of the storage, from any position on. */
 void bufev_ring_put(struct ring *, size_t at, const void *data, size_t n);
 void bufev_ring_get(const struct ring *, size_t at, void *out, size_t n);
 
@@ -73,7 +82,9 @@ void bufev_ring_get(const struct ring *, size_t at, void *out, size_t n);
  */
 static inline bool bufev_ring_is_flat(const struct ring *r, size_t at, size_t n)
 {
-	return n - 1 < r->cap - (at & (r->cap - 1));
+	size_t cap = bufev_ring_cap(r);
+
+	return n - 1 < cap - (at & (cap - 1));
 }
 
 /* Copies n bytes in, at the end or before the first; the room must be there. */
@@ -83,7 +94,7 @@ static inline void bufev_ring_append(struct ring *r, const void *data, size_t n)
 
 	r->tail = at + n;
 	if (bufev_ring_is_flat(r, at, n))
-		memcpy(r->base + (at & (r->cap - 1)), data, n);
+		memcpy(r->base + (at & (bufev_ring_cap(r) - 1)), data, n);
 	else
 		bufev_ring_put(r, at, data, n);
 }
@@ -97,7 +108,7 @@ static inline void bufev_ring_copy(const struct ring *r, size_t from, void *out,
 	size_t at = r->head + from;
 
 	if (bufev_ring_is_flat(r, at, n))
-		memcpy(out, r->base + (at & (r->cap - 1)), n);
+		memcpy(out, r->base + (at & (bufev_ring_cap(r) - 1)), n);
 	else
 		bufev_ring_get(r, at, out, n);
 }

@@ -14,6 +14,7 @@
 
 #include "contract/child.h"
 #include "contract/party.h"
+#include "evbuffer.h"
 
 static const char sentence[] =
 	"With `-Dchecks=true` a call from the wrong thread, a use after free "
@@ -275,7 +276,7 @@ static void test_free_after_free(void **state)
 static void test_write_after_finish(void **state)
 {
 	(void)state;
-	expect_abort(write_after_finish, "free");
+	expect_abort(write_after_finish, "finish");
 }
 
 /* --- What else cannot be an error ---------------------------------------- */
@@ -294,7 +295,29 @@ static int borrowed(void *arg)
 static void test_free_of_a_borrowed_buffer(void **state)
 {
 	(void)state;
-	expect_abort(borrowed, "borrowed");
+	expect_abort(borrowed, "evbuffer_free");
+}
+
+/* As a stray write into the library's memory would do it. */
+static void break_a_buffer(void)
+{
+	struct evbuffer *out = bufferevent_get_write(scene.bufferevent);
+
+	evbuffer_add(out, "abc", 3);
+	out->ring.tail = out->ring.head + bufev_ring_cap(&out->ring) + 1;
+	evbuffer_add(out, "def", 3);
+}
+
+static int broken(void *arg)
+{
+	(void)arg;
+	return play(break_a_buffer, in_the_turn);
+}
+
+static void test_broken_invariant(void **state)
+{
+	(void)state;
+	expect_abort(broken, "broken");
 }
 
 static void take_error_away(void)
@@ -330,7 +353,7 @@ static int release_what_is_not_held(void *arg)
 static void test_release_too_often(void **state)
 {
 	(void)state;
-	expect_abort(release_what_is_not_held, "held");
+	expect_abort(release_what_is_not_held, "reactor_release");
 }
 
 /* --- And what is no misuse ----------------------------------------------- */
@@ -391,6 +414,7 @@ int main(void)
 		harness_test(test_free_after_free),
 		harness_test(test_write_after_finish),
 		harness_test(test_free_of_a_borrowed_buffer),
+		harness_test(test_broken_invariant),
 		harness_test(test_callbacks_without_error),
 		harness_test(test_release_too_often),
 		harness_test(test_what_is_allowed),

@@ -71,59 +71,57 @@ static const struct example {
 	{ "a\n", 2, 2, LF, -1, 0 },
 };
 
-#define for_each_example(e) \
+#define for_each_example(e)                      \
 	for (const struct example *e = examples; \
 	     e != examples + sizeof(examples) / sizeof(examples[0]); e++)
 
 static void the_first_end_is_found_over_any_wrap(void **unused)
 {
 	(void)unused;
-	for_each_example(e)
-		for (size_t head = 118; head <= 128; head++) {
-			struct evbuffer *b = bytes_at(head, e->text, e->length);
-			size_t length = 77;
+	for_each_example(e) for (size_t head = 118; head <= 128; head++)
+	{
+		struct evbuffer *b = bytes_at(head, e->text, e->length);
+		size_t length = 77;
 
-			errno = 0;
-			assert_int_equal(evbuffer_search_eol(b, e->from,
-							     e->kind, &length),
-					 e->at);
-			assert_int_equal(errno, e->at < 0 ? ENOENT : 0);
-			assert_int_equal(length,
-					 e->at < 0 ? 77 : e->eol_length);
-			assert_int_equal(evbuffer_search_eol(b, e->from,
-							     e->kind, NULL),
-					 e->at);
-			evbuffer_free(b);
-		}
+		errno = 0;
+		assert_int_equal(evbuffer_search_eol(b, e->from, e->kind,
+						     &length),
+				 e->at);
+		assert_int_equal(errno, e->at < 0 ? ENOENT : 0);
+		assert_int_equal(length, e->at < 0 ? 77 : e->eol_length);
+		assert_int_equal(evbuffer_search_eol(b, e->from, e->kind, NULL),
+				 e->at);
+		evbuffer_free(b);
+	}
 }
 
 static void a_line_is_taken_with_its_end(void **unused)
 {
 	(void)unused;
-	for_each_example(e)
-		for (size_t head = 118; head <= 128; head++) {
-			struct evbuffer *b = bytes_at(head, e->text, e->length);
-			size_t n = 77, gone = 0;
-			char *line;
+	for_each_example(e) for (size_t head = 118; head <= 128; head++)
+	{
+		struct evbuffer *b = bytes_at(head, e->text, e->length);
+		size_t n = 77, gone = 0;
+		char *line;
 
-			if (e->from > 0) {
-				evbuffer_free(b);
-				continue;
-			}
-			errno = 0;
-			line = evbuffer_readln(b, &n, e->kind);
-			assert_int_equal(!line, e->at < 0);
-			assert_int_equal(errno, e->at < 0 ? EAGAIN : 0);
-			assert_int_equal(n, e->at < 0 ? 0 : e->at);
-			if (line) {
-				gone = n + e->eol_length;
-				assert_memory_equal(line, e->text, n);
-				assert_int_equal(line[n], '\0');
-			}
-			bytes_expect(b, e->text + gone, e->length - gone);
-			free(line);
+		if (e->from > 0) {
 			evbuffer_free(b);
+			continue;
 		}
+		errno = 0;
+		line = evbuffer_readln(b, &n, e->kind);
+		assert_int_equal(!line, e->at < 0);
+		assert_int_equal(errno, e->at < 0 ? EAGAIN : 0);
+		assert_int_equal(n, e->at < 0 ? 0 : e->at);
+		if (line) {
+			gone = n + e->eol_length;
+			assert_memory_equal(line, e->text, n);
+			assert_int_equal(line[n], '\0');
+		}
+		bytes_expect(b, e->text + gone, e->length - gone);
+		free(line);
+		evbuffer_free(b);
+	}
 }
 
 static void bad_arguments_are_einval(void **unused)
@@ -188,8 +186,7 @@ static void an_end_may_come_in_two_adds(void **unused)
 	expect_lines(evbuffer_readln, LF, "ab\r\nc\n", "<ab\r><c>");
 	/* A run that comes in parts is an end and an empty line for each. */
 	expect_lines(evbuffer_readln, ANY, "ab\r\nc\n", "<ab><><c>");
-	expect_lines(take_plain, 0, "ab\r\nc\n\rd\re\n",
-		     "<ab><><c><><d><e>");
+	expect_lines(take_plain, 0, "ab\r\nc\n\rd\re\n", "<ab><><c><><d><e>");
 }
 
 static void expect_plain(struct evbuffer *b, const char *expected)
@@ -208,8 +205,8 @@ static void readline_takes_pairs(void **unused)
 	(void)unused;
 	for (size_t head = 128 - sizeof(text); head <= 128; head++) {
 		struct evbuffer *b = bytes_at(head, text, sizeof(text) - 1);
-		const char *lines[] = { "a", "b", "c", "d", "e", "",
-					"f", "",  "g", "" };
+		const char *lines[] = { "a", "b", "c", "d", "e",
+					"",  "f", "",  "g", "" };
 
 		for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 			expect_plain(b, lines[i]);
@@ -304,9 +301,9 @@ static void long_lines_are_found(void **unused)
 		memcpy(text + length, "\r\nyyy\r\n", 7);
 		b = bytes_at(5000, text, length + 7);
 		for (int k = 0; k < 3; k++) {
-			assert_int_equal(
-				evbuffer_search_eol(b, 0, kinds[k], &at),
-				length);
+			assert_int_equal(evbuffer_search_eol(b, 0, kinds[k],
+							     &at),
+					 length);
 			assert_int_equal(at, 2);
 			assert_int_equal(evbuffer_search_eol(b, length + 2,
 							     kinds[k], NULL),

@@ -26,13 +26,14 @@ static const struct move {
 	size_t n, cap;
 	bool traded;
 } moves[] = {
-	{ 1, 128, false },	{ 4096, 4096, false }, { 4096, 16384, false },
-	{ 4097, 8192, true },	{ 8192, 8192, true },  { 4097, 16384, true },
-	{ 4097, 32768, false }, { 8191, 32768, false }, { 8192, 32768, true },
-	{ 70000, 524288, false },
+	{ 1, 128, false },	{ 31, 128, false },
+	{ 32, 128, true },	{ 128, 128, true },
+	{ 4095, 16384, false }, { 4096, 16384, true },
+	{ 8192, 8192, true },	{ 16383, 65536, false },
+	{ 16384, 65536, true }, { 70000, 524288, false },
 };
 
-static void large_content_trades_storage(void **unused)
+static void content_of_a_quarter_trades_storage(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
@@ -165,7 +166,7 @@ static void small_messages_hold_little(void **unused)
 		evbuffer_add(block, bytes_pattern(0), 10);
 		queued[i] = evbuffer_new();
 		assert_int_equal(evbuffer_add_buffer(queued[i], block), 0);
-		assert_int_equal(queued[i]->ring.cap, 128);
+		assert_int_equal(bufev_ring_cap(&queued[i]->ring), 128);
 	}
 	for (int i = 0; i < 100; i++)
 		evbuffer_free(queued[i]);
@@ -226,6 +227,13 @@ static void one_read_takes_what_there_is_room_for(void **unused)
 	assert_int_equal(write(fd[1], bytes_pattern(65536), 65536), 65536);
 	assert_int_equal(evbuffer_read(b, fd[0], SIZE_MAX), 65536);
 	bytes_expect(b, bytes_pattern(30000), 101072);
+	/* Half of that is room enough: the storage does not grow. */
+	evbuffer_drain(b, 10000);
+	assert_int_equal(bufev_ring_cap(&b->ring), 131072);
+	assert_int_equal(write(fd[1], bytes_pattern(131072), 65536), 65536);
+	assert_int_equal(evbuffer_read(b, fd[0], SIZE_MAX), 40000);
+	assert_int_equal(bufev_ring_cap(&b->ring), 131072);
+	bytes_expect(b, bytes_pattern(40000), 131072);
 	evbuffer_free(b);
 	close_pipe(fd);
 }
@@ -323,7 +331,7 @@ static void a_broken_pipe_sends_no_signal(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ration_test(large_content_trades_storage),
+		ration_test(content_of_a_quarter_trades_storage),
 		ration_test(a_trade_needs_no_memory),
 		ration_test(owners_and_limits_stay),
 		ration_test(any_part_moves_behind_what_is_there),

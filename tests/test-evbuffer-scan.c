@@ -36,11 +36,10 @@ static void a_needle_is_found_wherever_the_wrap_is(void **unused)
 		for (size_t at = 0; at < length; at++)
 			for (size_t n = 1; n <= length - at; n++)
 				for (size_t from = 0; from < length; from += 6)
-					expect_found(
-						b, from, text + at, n,
-						search_simply(text, length,
-							      from, text + at,
-							      n));
+					expect_found(b, from, text + at, n,
+						     search_simply(
+							     text, length, from,
+							     text + at, n));
 		expect_found(b, 0, "abracadabrb", 11, -1);
 		expect_found(b, 0, "e abracadaver", 13, 20);
 		evbuffer_free(b);

@@ -53,27 +53,30 @@ static const struct way {
 	bool only_room; /* adds nothing as yet */
 	bool no_size;	/* cannot be asked for a size beyond INT_MAX */
 } ways[] = {
-	{ add, false, false },		 { add_pieces, false, false },
-	{ prepend, false, false },	 { print, false, true },
-	{ evbuffer_expand, true, false }, { reserve, true, false },
+	{ add, false, false },
+	{ add_pieces, false, false },
+	{ prepend, false, false },
+	{ print, false, true },
+	{ evbuffer_expand, true, false },
+	{ reserve, true, false },
 };
 
-#define for_each_way(w) \
+#define for_each_way(w)                  \
 	for (const struct way *w = ways; \
 	     w != ways + sizeof(ways) / sizeof(ways[0]); w++)
 
 static void nothing_is_added_past_the_limit(void **unused)
 {
 	(void)unused;
-	for_each_way(w) {
+	for_each_way(w)
+	{
 		struct evbuffer *b = bytes_at(100, "sixty", 5);
 
 		assert_int_equal(evbuffer_set_limit(b, 50), 0);
 		bytes_fails(w->add(b, 46), ENOBUFS);
 		bytes_expect_text(b, "sixty");
 		assert_int_equal(w->add(b, 45), 0);
-		assert_int_equal(evbuffer_get_length(b),
-				 w->only_room ? 5 : 50);
+		assert_int_equal(evbuffer_get_length(b), w->only_room ? 5 : 50);
 		evbuffer_free(b);
 	}
 }
@@ -81,7 +84,8 @@ static void nothing_is_added_past_the_limit(void **unused)
 static void a_limit_below_the_length_forbids_more(void **unused)
 {
 	(void)unused;
-	for_each_way(w) {
+	for_each_way(w)
+	{
 		struct evbuffer *b = bytes_at(0, "0123456789", 10);
 
 		assert_int_equal(evbuffer_set_limit(b, 5), 0);
@@ -96,7 +100,8 @@ static void a_limit_below_the_length_forbids_more(void **unused)
 static void sizes_that_overflow_are_refused(void **unused)
 {
 	(void)unused;
-	for_each_way(w) {
+	for_each_way(w)
+	{
 		struct evbuffer *b = bytes_at(100, "content", 7);
 
 		if (!w->no_size) {
@@ -120,20 +125,20 @@ static void sizes_that_overflow_are_refused(void **unused)
 static void without_memory_nothing_changes(void **unused)
 {
 	(void)unused;
-	for_each_way(w)
-		for (size_t n = 0; n <= BYTES_STORAGE; n += 16) {
-			struct evbuffer *b = bytes_at(90, bytes_pattern(0), n);
-			const void *base = b->ring.base;
+	for_each_way(w) for (size_t n = 0; n <= BYTES_STORAGE; n += 16)
+	{
+		struct evbuffer *b = bytes_at(90, bytes_pattern(0), n);
+		const void *base = b->ring.base;
 
-			ration.left = 0;
-			bytes_fails(w->add(b, 1000), ENOMEM);
-			bytes_fails(w->add(b, 100000), ENOMEM);
-			ration.left = RATION_FREE;
-			bytes_expect(b, bytes_pattern(0), n);
-			assert_ptr_equal(b->ring.base, base);
-			assert_int_equal(w->add(b, 1000), 0);
-			evbuffer_free(b);
-		}
+		ration.left = 0;
+		bytes_fails(w->add(b, 1000), ENOMEM);
+		bytes_fails(w->add(b, 100000), ENOMEM);
+		ration.left = RATION_FREE;
+		bytes_expect(b, bytes_pattern(0), n);
+		assert_ptr_equal(b->ring.base, base);
+		assert_int_equal(w->add(b, 1000), 0);
+		evbuffer_free(b);
+	}
 }
 
 /* Growth from every length and position, in steps from small to large. */
@@ -142,25 +147,23 @@ static void content_outlives_growth(void **unused)
 	const size_t sizes[] = { 1, 100, 128, 129, 1000, 5000 };
 
 	(void)unused;
-	for_each_way(w)
-		for (size_t i = 0; i < 6; i++)
-			for (size_t head = 0; head < BYTES_STORAGE; head += 9) {
-				struct evbuffer *b = bytes_at(
-					head - 64, bytes_pattern(7), 120);
-				size_t n = evbuffer_get_length(b);
+	for_each_way(w) for (size_t i = 0; i < 6;
+			     i++) for (size_t head = 0; head < BYTES_STORAGE;
+				       head += 9)
+	{
+		struct evbuffer *b = bytes_at(head - 64, bytes_pattern(7), 120);
+		size_t n = evbuffer_get_length(b);
 
-				assert_int_equal(w->add(b, sizes[i]), 0);
-				assert_true(bufev_evbuffer_valid(b));
-				if (w->add == prepend)
-					evbuffer_drain(b, sizes[i]);
-				evbuffer_prepend(b, "", 1);
-				assert_memory_equal(evbuffer_pullup(b, n + 1),
-						    "", 1);
-				assert_memory_equal(
-					(char *)evbuffer_pullup(b, n + 1) + 1,
-					bytes_pattern(7), n);
-				evbuffer_free(b);
-			}
+		assert_int_equal(w->add(b, sizes[i]), 0);
+		assert_true(bufev_evbuffer_valid(b));
+		if (w->add == prepend)
+			evbuffer_drain(b, sizes[i]);
+		evbuffer_prepend(b, "", 1);
+		assert_memory_equal(evbuffer_pullup(b, n + 1), "", 1);
+		assert_memory_equal((char *)evbuffer_pullup(b, n + 1) + 1,
+				    bytes_pattern(7), n);
+		evbuffer_free(b);
+	}
 }
 
 /* --- Life ---------------------------------------------------------------- */
@@ -208,6 +211,22 @@ static void storage_is_the_smallest_power_of_two(void **unused)
 	assert_int_equal(bufev_evbuffer_cap(SIZE_MAX), 0);
 }
 
+/* What the files beside this one use for their own input. */
+static void growth_knows_no_limit(void **unused)
+{
+	struct evbuffer *b = bytes_at(100, "content", 7);
+
+	(void)unused;
+	evbuffer_set_limit(b, 10);
+	assert_int_equal(bufev_evbuffer_grow(b, 1000), 0);
+	assert_true(bufev_ring_room(&b->ring) >= 1000);
+	assert_int_equal(bufev_evbuffer_grow(b, SIZE_MAX), EOVERFLOW);
+	assert_int_equal(bufev_evbuffer_grow(b, SSIZE_MAX - 7), ENOMEM);
+	bytes_expect_text(b, "content");
+	assert_int_equal(bufev_evbuffer_admits(b), 3);
+	evbuffer_free(b);
+}
+
 /* A million bytes by one each: storage doubles, so it is asked for rarely. */
 static void growth_is_amortised(void **unused)
 {
@@ -219,7 +238,7 @@ static void growth_is_amortised(void **unused)
 		evbuffer_add(b, bytes_pattern(i), 1);
 	assert_true(ration.asked - before <= 14);
 	bytes_expect(b, bytes_pattern(0), 1 << 20);
-	assert_int_equal(b->ring.cap, 1 << 20);
+	assert_int_equal(bufev_ring_cap(&b->ring), 1 << 20);
 	bufev_evbuffer_reset(b);
 	assert_int_equal(evbuffer_get_length(b), 0);
 	assert_int_equal(ration.held, 1);
@@ -328,7 +347,7 @@ static void print_aside_needs_memory(void **unused)
 	bytes_expect(b, bytes_pattern(60), 10);
 	ration.left = RATION_FREE;
 	assert_int_equal(evbuffer_add_printf(b, "%090d", 1), 90);
-	assert_int_equal(b->ring.cap, 128);
+	assert_int_equal(bufev_ring_cap(&b->ring), 128);
 	evbuffer_free(b);
 }
 
@@ -342,6 +361,7 @@ int main(void)
 		ration_test(content_outlives_growth),
 		ration_test(a_new_buffer_owns_no_more_memory),
 		ration_test(storage_is_the_smallest_power_of_two),
+		ration_test(growth_knows_no_limit),
 		ration_test(growth_is_amortised),
 		ration_test(a_standalone_buffer_keeps_its_storage),
 		ration_test(expanded_room_needs_no_memory),

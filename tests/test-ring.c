@@ -15,7 +15,7 @@
 
 #include "ring.h"
 
-enum { CAP = 8, HEADS = 4 * CAP };
+enum { ORDER = 3, CAP = 1 << ORDER, HEADS = 4 * CAP };
 
 static const unsigned char text[] = "abcdefghijklmnopqrstuvwxyz";
 
@@ -28,7 +28,7 @@ static size_t nth_head(size_t i)
 /* A ring on `base` with the first n bytes of the text, from `head` on. */
 static struct ring ring_at(unsigned char *base, size_t head, size_t n)
 {
-	struct ring r = { base, CAP, head, head };
+	struct ring r = { base, head, head, ORDER, false };
 
 	memset(base, '.', CAP);
 	bufev_ring_append(&r, text, n);
@@ -59,7 +59,7 @@ static void everywhere(void (*test)(size_t head, size_t n))
 
 static void all_zero_is_empty(void **unused)
 {
-	struct ring r = { NULL, 0, 0, 0 };
+	struct ring r = { .base = NULL };
 	struct iovec v[2] = { { &r, 1 }, { &r, 1 } };
 
 	(void)unused;
@@ -80,11 +80,11 @@ static void what_is_broken_is_not_valid(void **unused)
 {
 	unsigned char base[CAP];
 	const struct ring broken[] = {
-		{ base, 6, 0, 0 },   /* no power of two */
-		{ NULL, CAP, 0, 0 }, /* no storage */
-		{ base, 0, 0, 0 },   /* storage of no size */
-		{ base, CAP, 0, CAP + 1 },
-		{ base, CAP, 1, 0 },
+		{ base, 0, 0, 64, false },    /* larger than memory */
+		{ NULL, 0, 0, ORDER, false }, /* no storage */
+		{ base, 0, 0, 0, false },     /* storage of no size */
+		{ base, 0, CAP + 1, ORDER, false },
+		{ base, 1, 0, ORDER, false },
 	};
 
 	(void)unused;
@@ -158,7 +158,7 @@ static void put_before(size_t head, size_t n)
 	unsigned char base[CAP];
 
 	for (size_t before = 0; before <= CAP - n; before++) {
-		struct ring r = { base, CAP, head, head };
+		struct ring r = { base, head, head, ORDER, false };
 
 		bufev_ring_append(&r, text + before, n);
 		bufev_ring_prepend(&r, text, before);
@@ -196,14 +196,14 @@ static void move_away(size_t head, size_t n)
 {
 	unsigned char base[CAP], other[4 * CAP];
 
-	for (size_t cap = 1; cap <= sizeof(other); cap *= 2) {
+	for (size_t cap = 2; cap <= sizeof(other); cap *= 2) {
 		struct ring r = ring_at(base, head, n);
 
 		if (cap < n)
 			continue;
 		bufev_ring_move(&r, other, cap);
 		assert_ptr_equal(r.base, other);
-		assert_int_equal(r.cap, cap);
+		assert_int_equal(bufev_ring_cap(&r), cap);
 		assert_int_equal(r.head, 0);
 		memset(base, '.', CAP);
 		expect(&r, text, n);
@@ -226,7 +226,7 @@ static void grow(size_t head, size_t n)
 
 		memset(base + CAP, '.', sizeof(base) - CAP);
 		bufev_ring_grown(&r, base, cap);
-		assert_int_equal(r.cap, cap);
+		assert_int_equal(bufev_ring_cap(&r), cap);
 		expect(&r, text, n);
 		assert_int_equal(bufev_ring_bytes(&r, 0, n, v), n > 0);
 		bufev_ring_append(&r, text + n, CAP);
@@ -243,7 +243,7 @@ static void storage_grows_about_the_bytes(void **unused)
 static void storage_grows_from_nothing(void **unused)
 {
 	unsigned char base[CAP];
-	struct ring r = { NULL, 0, 0, 0 };
+	struct ring r = { .base = NULL };
 
 	(void)unused;
 	bufev_ring_grown(&r, base, CAP);
@@ -256,7 +256,8 @@ static void storage_grows_from_nothing(void **unused)
 static void the_counters_may_overflow(void **unused)
 {
 	unsigned char base[CAP], c;
-	struct ring r = { base, CAP, SIZE_MAX - 100, SIZE_MAX - 100 };
+	struct ring r = { base, SIZE_MAX - 100, SIZE_MAX - 100, ORDER,
+			  false };
 
 	(void)unused;
 	bufev_ring_append(&r, "x", 1);

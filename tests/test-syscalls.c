@@ -18,10 +18,10 @@ static struct probe server[CONNECTIONS];
 static void echo(struct probe *p, unsigned what)
 {
 	if (what == EVBUFFER_READ)
-		assert_int_equal(
-			bufferevent_write_buffer(
-				p->bufferevent,
-				bufferevent_get_read(p->bufferevent)), 0);
+		assert_int_equal(bufferevent_write_buffer(
+					 p->bufferevent,
+					 bufferevent_get_read(p->bufferevent)),
+				 0);
 }
 
 static void send_message(int fd)

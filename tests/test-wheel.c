@@ -119,8 +119,7 @@ static void start(struct bufev_deadline *e, uint64_t deadline)
 	if (deadline <= model.now)
 		model.due++;
 	else
-		while (at < model.count &&
-		       model.item[at]->deadline <= deadline)
+		while (at < model.count && model.item[at]->deadline <= deadline)
 			at++;
 	insert_item(at, e);
 }

@@ -181,6 +181,9 @@ static void test_pause_at_the_limit(void **state)
 	int fd;
 
 	harness_quote(pauses);
+	/* At a limit of its own valgrind accepts, and closes it again. */
+	if (getenv("BUFEV_SLOW"))
+		skip();
 	gate_open(&g, f->reactor);
 	gate_knock(&g);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);

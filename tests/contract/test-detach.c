@@ -340,7 +340,6 @@ static void test_stopping_detached(void **state)
 static void test_detached_is_cancelled(void **state)
 {
 	struct fixture *f = *state;
-	struct reactor *second;
 	struct all a;
 
 	harness_quote("`enable` on one is `ECANCELED`");
@@ -351,16 +350,6 @@ static void test_detached_is_cancelled(void **state)
 	assert_int_equal(errno, ECANCELED);
 	/* Disabling one asks for nothing. */
 	assert_int_equal(bufferevent_disable(a.party.bufferevent, EV_READ), 0);
-	second = reactor_new(NULL);
-	assert_non_null(second);
-	f->reactor = second;
-	errno = 0;
-	assert_int_equal(reactor_watch_set(second, &a.watch, a.fd[0], EV_READ),
-			 -1);
-	assert_int_equal(errno, ECANCELED);
-	errno = 0;
-	assert_int_equal(reactor_signal_start(second, &a.signal, SIGUSR1), -1);
-	assert_int_equal(errno, ECANCELED);
 	end_all(&a);
 }
 

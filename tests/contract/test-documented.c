@@ -74,8 +74,8 @@ static void read_is_between_the_marks(void **state)
 		      "the low mark and no more than the high mark");
 	probe_pair(&p, probe_reactor(state));
 	p.on = take_between_marks;
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 4, 8), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 4, 8),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	assert_int_equal(probe_feed(&p, 20), 20);
 	probe_await(&p, "read read read", 8);
@@ -239,8 +239,7 @@ static void free_in(struct reactor *r, const char *entry, bool reading,
 	probe_feed(&p, fed);
 	probe_queue(&p, 10);
 	if (reading)
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
-				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
 	probe_await(&p, entry, 4);
 	assert_null(p.bufferevent);
@@ -290,8 +289,8 @@ static void no_callback_after_free(void **state)
 	probe_pair(&p, r);
 	probe_feed(&p, 1);
 	probe_queue(&p, 1);
-	assert_int_equal(
-		bufferevent_enable(p.bufferevent, EV_READ | EV_WRITE), 0);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ | EV_WRITE),
+			 0);
 	probe_free(&p);
 	assert_int_equal(harness_spin(r, 5), 0);
 	probe_expect(&p, "");
@@ -365,11 +364,11 @@ static void read_watermarks(void **state)
 		      "event fires; high: the most that is buffered (0 = no "
 		      "limit)");
 	probe_pair(&p, probe_reactor(state));
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 5, 10), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 5, 10),
+			 0);
 	errno = 0;
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 20, 10), -1);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 20, 10),
+			 -1);
 	assert_int_equal(errno, EINVAL);
 	bufferevent_get_read_watermarks(p.bufferevent, &low, &high);
 	assert_int_equal(low, 5);
@@ -382,8 +381,8 @@ static void read_watermarks(void **state)
 	assert_int_equal(p.held, 10);
 	assert_int_equal(harness_spin(p.reactor, 4), 0);
 	assert_int_equal(probe_held(&p), 10);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 100, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 100, 0),
+			 0);
 	probe_await(&p, "read read", 4);
 	assert_int_equal(p.held, 100);
 	probe_end(&p);
@@ -450,15 +449,15 @@ static void disable_is_final(void **state)
 		      "side makes no further callback");
 	probe_pair(&p, probe_reactor(state));
 	assert_int_equal(bufferevent_get_enabled(p.bufferevent), EV_WRITE);
-	assert_int_equal(
-		bufferevent_enable(p.bufferevent, EV_READ | EV_WRITE), 0);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ | EV_WRITE),
+			 0);
 	assert_int_equal(bufferevent_get_enabled(p.bufferevent),
 			 EV_READ | EV_WRITE);
 	bufferevent_set_timeouts(p.bufferevent, 1, 1);
 	probe_feed(&p, 10);
 	probe_queue(&p, 10);
-	assert_int_equal(
-		bufferevent_disable(p.bufferevent, EV_READ | EV_WRITE), 0);
+	assert_int_equal(bufferevent_disable(p.bufferevent, EV_READ | EV_WRITE),
+			 0);
 	assert_int_equal(bufferevent_get_enabled(p.bufferevent), 0);
 	probe_hang_up(&p);
 	probe_idle(p.reactor);
@@ -477,7 +476,8 @@ static void disable_other(struct probe *p, unsigned what)
 {
 	(void)what;
 	assert_int_equal(bufferevent_disable(p->other->bufferevent,
-					     EV_READ | EV_WRITE), 0);
+					     EV_READ | EV_WRITE),
+			 0);
 }
 
 static void disable_is_final_within_a_turn(void **state)

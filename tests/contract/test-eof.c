@@ -27,8 +27,7 @@ static void comes_after_all_bytes(void **state)
 		fed = probe_feed(&p, 150000);
 		assert_true(fed > 0);
 		assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
-				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 		probe_await(&p, "read read|eof", 32);
 		assert_int_equal(p.what, EVBUFFER_READ | EVBUFFER_EOF);
 		assert_int_equal(probe_held(&p), fed);
@@ -92,8 +91,8 @@ static void leaves_a_tail_below_the_low_mark(void **state)
 	harness_quote("A tail shorter than the low mark is still in get_read "
 		      "when the error callback runs.");
 	probe_pair(&p, probe_reactor(state));
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 100, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 100, 0),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	probe_feed(&p, 10);
 	assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
@@ -139,8 +138,7 @@ static void output_goes_on_being_sent(void **state)
 		else
 			probe_pair(&p, probe_reactor(state));
 		probe_queue(&p, 10000000);
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
-				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 		assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
 		probe_await(&p, "read|eof", 8);
 		assert_int_equal(p.enabled, EV_WRITE);

@@ -283,8 +283,7 @@ static void enabling_reports_the_end_again(void **state)
 	probe_pair(&p, probe_reactor(state));
 	assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
 	for (int i = 1; i <= 3; i++) {
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
-				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 		harness_spin(p.reactor, 5);
 		assert_int_equal(p.errors, i);
 		assert_int_equal(p.what, EVBUFFER_READ | EVBUFFER_EOF);
@@ -419,9 +418,9 @@ static void queueing_allocates_nothing(void **state)
 		      "nothing.");
 	for (int i = 0; i < 8; i++) {
 		probe_pair(&p[i], probe_reactor(state));
-		assert_int_equal(
-			bufferevent_set_read_watermarks(p[i].bufferevent, 0,
-							10), 0);
+		assert_int_equal(bufferevent_set_read_watermarks(
+					 p[i].bufferevent, 0, 10),
+				 0);
 		assert_int_equal(bufferevent_enable(p[i].bufferevent, EV_READ),
 				 0);
 		probe_feed(&p[i], 100);

@@ -354,7 +354,11 @@ static void test_unread_input_is_waited_out(void **state)
 	harness_send(p.peer, "unread");
 	finish(&p);
 	harness_spin(f->reactor, 3);
-	/* The end comes as an end, not as a reset. */
+	/* The end comes as an end, not as a reset, whatever else is said. */
+	assert_true(receive(&r));
+	harness_send(p.peer, "more");
+	harness_spin(f->reactor, 3);
+	assert_true(is_open(p.fd));
 	assert_true(receive(&r));
 	party_hang_up(&p);
 	harness_turns(f->reactor, is_closed, &p, 10);
@@ -379,6 +383,27 @@ static void test_failed_side_closes_at_once(void **state)
 	harness_spin(f->reactor, 1);
 	expect_closed(&p);
 	assert_int_equal(p.errors, 1);
+	party_end(&p);
+}
+
+/* Here it would have to wait for the peer, if it tried again. */
+static void test_timed_out_side_closes_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote(at_once);
+	party_open(&p, f->reactor);
+	own(&p);
+	harness_fill(p.fd);
+	bufferevent_set_timeouts(p.bufferevent, 0, 10);
+	party_write(&p, "stuck");
+	harness_turns(f->reactor, party_has_failed, &p, 20);
+	party_expect(&p, "write|timeout");
+	bufferevent_set_timeouts(p.bufferevent, 0, 0);
+	finish(&p);
+	harness_spin(f->reactor, 1);
+	expect_closed(&p);
 	party_end(&p);
 }
 
@@ -463,6 +488,7 @@ int main(void)
 		harness_test(test_sent_before_closes_at_once),
 		harness_test(test_unread_input_is_waited_out),
 		harness_test(test_failed_side_closes_at_once),
+		harness_test(test_timed_out_side_closes_at_once),
 		harness_test(test_end_of_input_closes_when_sent),
 		harness_test(test_peer_that_is_gone),
 		harness_test(test_pipe),

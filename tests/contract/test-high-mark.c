@@ -108,7 +108,8 @@ static void by_remove_buffer(struct probe *p)
 
 	assert_int_equal(
 		evbuffer_remove_buffer(bufferevent_get_read(p->bufferevent),
-				       other, 3), 3);
+				       other, 3),
+		3);
 	evbuffer_free(other);
 }
 
@@ -116,16 +117,16 @@ static void by_add_buffer(struct probe *p)
 {
 	struct evbuffer *other = evbuffer_new();
 
-	assert_int_equal(
-		evbuffer_add_buffer(other,
-				    bufferevent_get_read(p->bufferevent)), 0);
+	assert_int_equal(evbuffer_add_buffer(
+				 other, bufferevent_get_read(p->bufferevent)),
+			 0);
 	evbuffer_free(other);
 }
 
 static void by_readln(struct probe *p)
 {
-	char *line = evbuffer_readln(bufferevent_get_read(p->bufferevent),
-				     NULL, EVBUFFER_EOL_LF);
+	char *line = evbuffer_readln(bufferevent_get_read(p->bufferevent), NULL,
+				     EVBUFFER_EOL_LF);
 
 	assert_non_null(line);
 	free(line);
@@ -144,8 +145,7 @@ static void by_write(struct probe *p)
 	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	assert_int_equal(
-		evbuffer_write(bufferevent_get_read(p->bufferevent), fd, 5),
-		5);
+		evbuffer_write(bufferevent_get_read(p->bufferevent), fd, 5), 5);
 	harness_close(fd);
 }
 
@@ -168,12 +168,13 @@ static void by_echo_of_buffers(struct probe *p)
 {
 	assert_int_equal(
 		evbuffer_add_buffer(bufferevent_get_write(p->bufferevent),
-				    bufferevent_get_read(p->bufferevent)), 0);
+				    bufferevent_get_read(p->bufferevent)),
+		0);
 }
 
 static void (*const drain[])(struct probe *) = {
-	by_drain,  by_remove,	by_remove_buffer, by_add_buffer,
-	by_readln, by_readline, by_write,	  by_bufferevent_read,
+	by_drain,  by_remove,	      by_remove_buffer, by_add_buffer,
+	by_readln, by_readline,	      by_write,		by_bufferevent_read,
 	by_echo,   by_echo_of_buffers
 };
 
@@ -187,11 +188,10 @@ static void draining_starts_it_by_whatever_call(void **state)
 		      "reading again.");
 	for (size_t i = 0; i < DRAINS; i++) {
 		probe_pair(&p, probe_reactor(state));
-		assert_int_equal(
-			bufferevent_set_read_watermarks(p.bufferevent, 0, 10),
-			0);
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
+		assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent,
+								 0, 10),
 				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 		harness_send(p.peer, "line one\nxline two\nxmore");
 		assert_int_equal(harness_spin(p.reactor, 4), 1);
 		assert_int_equal(probe_held(&p), 10);
@@ -269,20 +269,20 @@ static void a_higher_mark_starts_it(void **state)
 	harness_quote("No stall, no busy loop, in any order of calls.");
 	probe_pair(&p, probe_reactor(state));
 	bring_to_the_mark(&p, 10, 100);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 20), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 20),
+			 0);
 	probe_await(&p, "read", 2);
 	assert_int_equal(bufferevent_disable(p.bufferevent, EV_READ), 0);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 30), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 30),
+			 0);
 	probe_idle(p.reactor);
 	assert_int_equal(probe_held(&p), 20);
 	assert_int_equal(probe_take(&p, 20), 20);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	probe_await(&p, "read read", 2);
 	assert_int_equal(p.held, 30);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 0),
+			 0);
 	probe_await(&p, "read read read", 2);
 	assert_int_equal(p.held, 80);
 	probe_end(&p);
@@ -318,9 +318,9 @@ static void do_something(struct probe *p)
 		break;
 	case 2:
 		mark = chance(50);
-		assert_int_equal(
-			bufferevent_set_read_watermarks(p->bufferevent,
-							mark / 2, mark), 0);
+		assert_int_equal(bufferevent_set_read_watermarks(
+					 p->bufferevent, mark / 2, mark),
+				 0);
 		break;
 	case 3:
 		probe_take(p, chance(60));
@@ -363,8 +363,8 @@ static void no_order_of_calls_stalls_or_spins(void **state)
 	}
 	mark = 0;
 	p.on = NULL;
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 0),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	comes_to_rest(&p);
 	probe_take(&p, SIZE_MAX);
@@ -423,8 +423,8 @@ static void a_length_above_it_by_lowering_calls_back(void **state)
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	probe_feed(&p, 20);
 	probe_await(&p, "read", 2);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 10), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 10),
+			 0);
 	probe_feed(&p, 30);
 	assert_int_equal(reactor_turn(p.reactor, 1000), 1);
 	assert_int_equal(p.held, 20);
@@ -446,8 +446,8 @@ static void a_length_above_it_by_adding_calls_back(void **state)
 		      "still calls back.");
 	probe_pair(&p, probe_reactor(state));
 	in = bufferevent_get_read(p.bufferevent);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 10), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 10),
+			 0);
 	assert_int_equal(evbuffer_add(in, "abcdefghijklmnopqrst", 20), 0);
 	probe_feed(&p, 30);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);

@@ -69,8 +69,8 @@ static void it_is_seen_at_the_high_mark(void **state)
 	harness_quote("With writing enabled, a hang-up or reset is reported "
 		      "once as WRITE|ERROR, without spinning");
 	probe_pair(&p, probe_reactor(state));
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 10), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 10),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	probe_feed(&p, 20);
 	probe_await(&p, "read", 2);
@@ -213,8 +213,7 @@ static void not_for_a_fin(void **state)
 		}
 		probe_idle(p.reactor);
 		probe_expect(&p, "");
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
-				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 		probe_await(&p, "read read|eof", 4);
 		probe_idle(p.reactor);
 		probe_end(&p);

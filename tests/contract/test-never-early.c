@@ -16,7 +16,7 @@ static struct script script;
 struct alarm_clock {
 	struct reactor_timer timer;
 	struct reactor *reactor;
-	uint64_t due; /* ns of the monotonic clock, where it is real */
+	uint64_t due;	   /* ns of the monotonic clock, where it is real */
 	uint64_t fired_at; /* reactor_now() */
 	int fired;
 };
@@ -126,8 +126,8 @@ static void set_after_long_work(struct probe *p, unsigned what)
 	script_pass(&script, 100);
 	reactor_timer_start(p->reactor, &set_late->timer, 50);
 	if (p->other)
-		assert_int_equal(bufferevent_enable(p->other->bufferevent,
-						    EV_READ), 0);
+		assert_int_equal(
+			bufferevent_enable(p->other->bufferevent, EV_READ), 0);
 }
 
 static void the_clock_is_read_for_a_timer(void **state)
@@ -214,6 +214,26 @@ static void sums_saturate(void **state)
 	reactor_free(r);
 }
 
+static void a_wait_for_what_never_comes_is_clamped(void **state)
+{
+	struct alarm_clock a;
+	struct reactor *r = begin(&a);
+	struct probe p;
+
+	(void)state;
+	harness_quote("Sums saturate, waits are clamped to INT_MAX ms");
+	probe_pair(&p, r);
+	reactor_timer_start(r, &a.timer, UINT64_MAX);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	assert_int_equal(harness_spin(r, 2), 0);
+	probe_feed(&p, 1);
+	assert_int_equal(reactor_turn(r, -1), 1);
+	assert_true(script.timeout_ms > 0);
+	reactor_timer_stop(&a.timer);
+	probe_end(&p);
+	reactor_free(r);
+}
+
 static bool has_fired(void *arg)
 {
 	const struct alarm_clock *a = arg;
@@ -292,8 +312,7 @@ static void no_timeout_is_early(void **state)
 		probe_forget(&p);
 		bufferevent_set_timeouts(p.bufferevent, ms, 0);
 		start = real_ns();
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
-				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 		probe_await(&p, "read|timeout", 20);
 		assert_true(real_ns() - start >= ms * 1000000u);
 	}
@@ -309,6 +328,7 @@ int main(void)
 		harness_test(the_clock_is_read_for_a_timer),
 		harness_test(the_clock_is_read_for_a_timeout),
 		harness_test(sums_saturate),
+		harness_test(a_wait_for_what_never_comes_is_clamped),
 		harness_test(long_waits_are_repeated),
 		harness_test(run_repeats_long_waits),
 		harness_test(no_timer_is_early),

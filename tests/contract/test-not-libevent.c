@@ -295,6 +295,9 @@ static void test_listener_at_emfile(void **state)
 	int fd;
 
 	harness_quote("a listener at EMFILE calls back 232,981 times in 0.2 s");
+	/* At a limit of its own valgrind accepts, and closes it again. */
+	if (getenv("BUFEV_SLOW"))
+		skip();
 	accepted = 0;
 	any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	l = bufferevent_listen(f->reactor, (struct sockaddr *)&any, sizeof(any),
@@ -321,35 +324,46 @@ static void take_all(struct party *p, unsigned what)
 	evbuffer_drain(bufferevent_get_read(p->bufferevent), SIZE_MAX);
 }
 
-/* "an idle connection takes 1,073 bytes" */
+/*
+ * "an idle connection takes 1,073 bytes"
+ *
+ * The descriptors are copies of one, so that the other ends do not count; the
+ * tables of the reactor, which hold a few words for each descriptor number,
+ * have grown before.
+ */
 static void test_heap_of_an_idle_connection(void **state)
 {
 	static struct party p[IDLE];
 	struct fixture *f = *state;
-	size_t before, each;
+	size_t before = 0;
+	int fd[2];
 
 	harness_quote("an idle connection takes 1,073 bytes");
-	before = heap;
-	for (int i = 0; i < IDLE; i++) {
-		party_open(&p[i], f->reactor);
-		p[i].act = take_all;
-		bufferevent_set_timeouts(p[i].bufferevent, 60000, 60000);
-		party_enable(&p[i], EV_READ);
+	harness_pair(fd);
+	for (int round = 0; round < 2; round++) {
+		before = heap;
+		for (int i = 0; i < IDLE; i++) {
+			party_adopt(&p[i], f->reactor, dup(fd[0]), -1);
+			p[i].act = take_all;
+			bufferevent_set_timeouts(p[i].bufferevent, 60000,
+						 60000);
+			party_enable(&p[i], EV_READ);
+		}
+		harness_spin(f->reactor, 2);
+		if (round == 1)
+			break;
+		for (int i = 0; i < IDLE; i++)
+			party_end(&p[i]);
 	}
-	harness_spin(f->reactor, 2);
-	each = (heap - before) / IDLE;
-	assert_true(each > 0);
-	assert_in_range(each, 1, IDLE_MOST);
-	/* Also when each has said something, and the cache has been trimmed. */
-	for (int i = 0; i < IDLE; i++)
-		harness_send(p[i].peer, "abc");
-	harness_spin(f->reactor, 2 + IDLE / 64 + 20);
-	for (int i = 0; i < IDLE; i++)
-		assert_true(p[i].reads > 0);
+	assert_in_range((heap - before) / IDLE, 1, IDLE_MOST);
+	/* Also when all were ready, and the cache has been trimmed. */
+	harness_send(fd[1], "abc");
+	harness_spin(f->reactor, 20);
 	assert_in_range((heap - before) / IDLE, 1, IDLE_MOST);
 	for (int i = 0; i < IDLE; i++)
 		party_end(&p[i]);
-	harness_spin(f->reactor, 2);
+	harness_close(fd[0]);
+	harness_close(fd[1]);
 }
 
 int main(void)

@@ -147,6 +147,66 @@ static void test_a_successor_in_the_callback(void **state)
 	party_end(&p);
 }
 
+/* Two watches of which the first that is called puts others in their place. */
+static struct {
+	struct reactor *reactor;
+	struct reactor_watch first[2], second[2];
+	int fd[2][2];
+	int calls[2];
+} relay;
+
+static void second_is_ready(struct reactor_watch *w, unsigned events)
+{
+	(void)w;
+	(void)events;
+	relay.calls[1]++;
+}
+
+static void first_is_ready(struct reactor_watch *w, unsigned events)
+{
+	(void)w;
+	(void)events;
+	relay.calls[0]++;
+	for (int i = 0; i < 2; i++) {
+		reactor_watch_stop(&relay.first[i]);
+		/* Whoever asks now is not told what its predecessor heard. */
+		harness_drain(relay.fd[i][0]);
+		relay.second[i].ready = second_is_ready;
+		assert_int_equal(reactor_watch_set(relay.reactor,
+						   &relay.second[i],
+						   relay.fd[i][0], EV_READ),
+				 0);
+	}
+}
+
+static void test_a_successor_of_a_watch(void **state)
+{
+	struct fixture *f = *state;
+
+	harness_quote(at_most_one);
+	memset(&relay, 0, sizeof(relay));
+	relay.reactor = f->reactor;
+	for (int i = 0; i < 2; i++) {
+		harness_pair(relay.fd[i]);
+		harness_send(relay.fd[i][1], "x");
+		relay.first[i].ready = first_is_ready;
+		assert_int_equal(reactor_watch_set(f->reactor, &relay.first[i],
+						   relay.fd[i][0], EV_READ),
+				 0);
+	}
+	harness_spin(f->reactor, 3);
+	assert_int_equal(relay.calls[0], 1);
+	assert_int_equal(relay.calls[1], 0);
+	harness_send(relay.fd[1][1], "x");
+	harness_spin(f->reactor, 1);
+	assert_int_equal(relay.calls[1], 1);
+	for (int i = 0; i < 2; i++) {
+		reactor_watch_stop(&relay.second[i]);
+		harness_close(relay.fd[i][0]);
+		harness_close(relay.fd[i][1]);
+	}
+}
+
 /* --- Closed too early ---------------------------------------------------- */
 
 static const char no_use_after_free[] =
@@ -237,6 +297,7 @@ int main(void)
 		harness_test(test_one_after_the_other),
 		harness_test(test_one_in_each_of_two_reactors),
 		harness_test(test_a_successor_in_the_callback),
+		harness_test(test_a_successor_of_a_watch),
 		harness_test(test_closed_before_free),
 		harness_test(test_closed_before_stop),
 		harness_test(test_closed_and_used_again),

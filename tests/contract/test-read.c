@@ -13,8 +13,8 @@ static void comes_when_bytes_arrived_and_low_is_reached(void **state)
 	harness_quote("The callback comes when bytes arrived and length >= "
 		      "low.");
 	probe_pair(&p, probe_reactor(state));
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 5, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 5, 0),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	assert_int_equal(harness_spin(p.reactor, 3), 0);
 	probe_feed(&p, 3);
@@ -41,8 +41,8 @@ static void a_low_mark_of_nothing_needs_a_byte(void **state)
 	probe_pair(&p, probe_reactor(state));
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	assert_int_equal(harness_spin(p.reactor, 5), 0);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 0),
+			 0);
 	probe_idle(p.reactor);
 	probe_feed(&p, 1);
 	assert_int_equal(reactor_turn(p.reactor, 1000), 1);
@@ -109,8 +109,7 @@ static void is_made_again_on_request(void **state)
 		      "next turn.");
 	for (int i = 0; i < 2; i++) {
 		probe_pair(&p, probe_reactor(state));
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
-				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 		probe_feed(&p, 10);
 		assert_int_equal(reactor_turn(p.reactor, 1000), 1);
 		probe_idle(p.reactor);
@@ -154,12 +153,12 @@ static void a_request_below_low_is_not_heard(void **state)
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	probe_feed(&p, 10);
 	assert_int_equal(reactor_turn(p.reactor, 1000), 1);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 11, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 11, 0),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	probe_idle(p.reactor);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 10, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 10, 0),
+			 0);
 	assert_int_equal(reactor_turn(p.reactor, 1000), 1);
 	probe_expect(&p, "read read");
 	probe_end(&p);

@@ -159,6 +159,7 @@ static void test_stop_before_a_turn(void **state)
 {
 	struct fixture *f = *state;
 	struct reactor_task task = { .run = on_task };
+	uint64_t begin = harness_now_ms();
 
 	harness_quote("Stop before run makes that run return 1.");
 	called = 0;
@@ -170,6 +171,10 @@ static void test_stop_before_a_turn(void **state)
 	assert_int_equal(reactor_turn(f->reactor, 0), 1);
 	assert_int_equal(called, 1);
 	assert_int_equal(reactor_run(f->reactor), 0);
+	/* Nor is there a wait in it. */
+	reactor_stop(f->reactor);
+	assert_int_equal(reactor_turn(f->reactor, 10000), 0);
+	assert_true(harness_now_ms() - begin < 5000);
 }
 
 /* --- How long a turn waits ----------------------------------------------- */

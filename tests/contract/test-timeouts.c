@@ -86,8 +86,8 @@ static void not_while_disabled(void **state)
 	block(&p);
 	nothing_after(r, 0);
 	nothing_after(r, 40);
-	assert_int_equal(
-		bufferevent_disable(p.bufferevent, EV_READ | EV_WRITE), 0);
+	assert_int_equal(bufferevent_disable(p.bufferevent, EV_READ | EV_WRITE),
+			 0);
 	nothing_after(r, 1000);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	nothing_after(r, 0);
@@ -105,8 +105,8 @@ static void not_at_the_high_mark(void **state)
 	(void)state;
 	harness_quote("(reading: not stopped at the high mark)");
 	bufferevent_set_timeouts(p.bufferevent, 50, 0);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 10), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 10),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	nothing_after(r, 40);
 	probe_feed(&p, 10);
@@ -150,8 +150,8 @@ static void bytes_below_low_count(void **state)
 	(void)state;
 	harness_quote("counted from the last byte moved");
 	bufferevent_set_timeouts(p.bufferevent, 50, 0);
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 100, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 100, 0),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	for (int i = 0; i < 5; i++) {
 		nothing_after(r, 40);
@@ -292,16 +292,15 @@ static void fill_up(struct full_listener *l)
 	l->address.sin_family = AF_INET;
 	l->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(
-		bind(l->fd, (struct sockaddr *)&l->address, length), 0);
+	assert_int_equal(bind(l->fd, (struct sockaddr *)&l->address, length),
+			 0);
 	assert_int_equal(listen(l->fd, 0), 0);
 	assert_int_equal(
-		getsockname(l->fd, (struct sockaddr *)&l->address, &length),
-		0);
+		getsockname(l->fd, (struct sockaddr *)&l->address, &length), 0);
 	do {
 		assert_true(l->knocks < KNOCKS);
-		one.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC |
-				SOCK_NONBLOCK, 0);
+		one.fd = socket(AF_INET,
+				SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		l->knock[l->knocks++] = one.fd;
 		if (connect(one.fd, (struct sockaddr *)&l->address, length) < 0)
 			assert_int_equal(errno, EINPROGRESS);
@@ -452,8 +451,8 @@ static void it_fires_once(void **state)
 	assert_int_equal(p.enabled, 0);
 	nothing_after(r, 10000);
 
-	assert_int_equal(
-		bufferevent_enable(p.bufferevent, EV_READ | EV_WRITE), 0);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ | EV_WRITE),
+			 0);
 	nothing_after(r, 0);
 	nothing_after(r, 49);
 	a_call_after(r, 1);

@@ -89,8 +89,7 @@ static void held_until_the_high_mark(void **state)
 	(void)state;
 	harness_quote("(its callback is held until) the high mark is reached");
 	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 0, 2 * STEP),
-		0);
+		bufferevent_set_read_watermarks(p.bufferevent, 0, 2 * STEP), 0);
 	probe_await(&p, "read read write|error", 4);
 	assert_int_equal(p.held, 2 * STEP);
 	probe_idle(r);
@@ -178,8 +177,8 @@ static void below_low_the_bytes_stay(void **state)
 	harness_quote("Order: READ callbacks (low mark unmet: none, the bytes "
 		      "stay), WRITE|ERROR, then READ|EOF.");
 	probe_pair(&p, probe_reactor(state));
-	assert_int_equal(
-		bufferevent_set_read_watermarks(p.bufferevent, 100, 0), 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 100, 0),
+			 0);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	probe_feed(&p, 6);
 	probe_queue(&p, 10);
@@ -271,8 +270,7 @@ static void a_reset_reports_each_side_once(void **state)
 	harness_quote("One reset may report each side once");
 	for (int queued = 0; queued < 2; queued++) {
 		probe_tcp(&p, probe_reactor(state));
-		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ),
-				 0);
+		assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 		assert_int_equal(reactor_turn(p.reactor, 0), 0);
 		probe_reset(&p);
 		if (queued)
@@ -331,6 +329,6 @@ int main(void)
 		harness_test(free_in_the_first_prevents_the_second),
 	};
 
-	return cmocka_run_group_tests_name("contract/write-errors", tests,
-					   NULL, NULL);
+	return cmocka_run_group_tests_name("contract/write-errors", tests, NULL,
+					   NULL);
 }

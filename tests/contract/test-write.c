@@ -125,16 +125,20 @@ static void much_moved_in_is_sent(void **state)
 	for (int i = 0; i < 2; i++) {
 		for (size_t n = 0; n < 502; n++)
 			for (unsigned byte = 0; byte < 251; byte++)
-				evbuffer_add(other,
-					     &(unsigned char){
-						     (unsigned char)byte }, 1);
+				evbuffer_add(
+					other,
+					&(unsigned char){ (unsigned char)byte },
+					1);
 		if (i == 0)
-			assert_int_equal(bufferevent_write_buffer(
-				p.bufferevent, other), 0);
+			assert_int_equal(bufferevent_write_buffer(p.bufferevent,
+								  other),
+					 0);
 		else
-			assert_int_equal(evbuffer_add_buffer(
-				bufferevent_get_write(p.bufferevent),
-				other), 0);
+			assert_int_equal(
+				evbuffer_add_buffer(
+					bufferevent_get_write(p.bufferevent),
+					other),
+				0);
 		p.asked += 502 * 251;
 		assert_int_equal(evbuffer_get_length(other), 0);
 	}
@@ -188,8 +192,9 @@ static void write_by_timer(struct reactor_timer *timer)
 
 static void write_by_task(struct reactor_task *task)
 {
-	struct writers *w = (struct writers *)(void *)((char *)task -
-				offsetof(struct writers, task));
+	struct writers *w =
+		(struct writers *)(void *)((char *)task -
+					   offsetof(struct writers, task));
 
 	probe_queue(w->target, 10);
 }
@@ -291,8 +296,8 @@ static void without_progress_there_is_none(void **state)
 	probe_pair(&p, probe_reactor(state));
 	probe_idle(p.reactor);
 	probe_queue(&p, 0);
-	assert_int_equal(evbuffer_add(bufferevent_get_write(p.bufferevent), "",
-				      0), 0);
+	assert_int_equal(
+		evbuffer_add(bufferevent_get_write(p.bufferevent), "", 0), 0);
 	probe_idle(p.reactor);
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	probe_idle(p.reactor);
@@ -353,8 +358,8 @@ static void once_when_a_connect_succeeds(void **state)
 		      "once when a connect succeeds");
 	fd = listen_locally(&address);
 	outcomes = 0;
-	b = bufferevent_connect(r, (struct sockaddr *)&address,
-				sizeof(address), note, note, note);
+	b = bufferevent_connect(r, (struct sockaddr *)&address, sizeof(address),
+				note, note, note);
 	assert_non_null(b);
 	assert_int_equal(outcomes, 0);
 	harness_turns(r, has_outcome, NULL, 8);
@@ -380,8 +385,8 @@ static int ask_by_low(struct bufferevent *b)
 	return bufferevent_set_write_watermarks(b, 10, 0);
 }
 
-static int (*const ask[])(struct bufferevent *) = { ask_by_enable,
-						    ask_by_marks, ask_by_low };
+static int (*const ask[])(struct bufferevent *) = { ask_by_enable, ask_by_marks,
+						    ask_by_low };
 
 static void once_after_a_request(void **state)
 {

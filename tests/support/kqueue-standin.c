@@ -51,7 +51,7 @@ struct queue {
 	int fd;
 	ino_t ino;
 	struct filter *filter;
-	size_t count, room, first; /* the next call begins with the first */
+	size_t count, room, first; /* where the next call begins */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -64,7 +64,8 @@ static bool is_open(const struct queue *q)
 {
 	struct stat s;
 
-	return fstat(q->fd, &s) == 0 && s.st_ino == q->ino && S_ISREG(s.st_mode);
+	return fstat(q->fd, &s) == 0 && s.st_ino == q->ino &&
+	       S_ISREG(s.st_mode);
 }
 
 static void drop(struct queue *q)
@@ -292,7 +293,8 @@ static int refuse(int fd, const struct stat *s, short filter)
 	return 0;
 }
 
-static int append(struct queue *q, const struct filter *new)
+/* The last one to be looked at is that before the first. */
+static int append(struct queue *q, const struct filter *added)
 {
 	size_t room = q->room ? q->room * 2 : 16;
 	struct filter *filter;
@@ -304,21 +306,24 @@ static int append(struct queue *q, const struct filter *new)
 		q->filter = filter;
 		q->room = room;
 	}
-	q->filter[q->count++] = *new;
+	memmove(&q->filter[q->first + 1], &q->filter[q->first],
+		(q->count - q->first) * sizeof(*filter));
+	q->filter[q->first++] = *added;
+	q->count++;
 	return 0;
 }
 
 /* 0 or an errno. */
 static int apply(struct queue *q, const struct kevent *e)
 {
-	struct filter new = { .fd = (int)e->ident, .filter = e->filter };
+	struct filter added = { .fd = (int)e->ident, .filter = e->filter };
 	size_t at = find(q, e);
 	struct stat s;
 	int error;
 
 	if (e->filter != EVFILT_READ && e->filter != EVFILT_WRITE)
 		return EINVAL;
-	if (fstat(new.fd, &s) < 0)
+	if (fstat(added.fd, &s) < 0)
 		return EBADF;
 	if (e->flags & EV_DELETE) {
 		if (at == q->count)
@@ -330,13 +335,13 @@ static int apply(struct queue *q, const struct kevent *e)
 		return 0;
 	if (!(e->flags & EV_ADD))
 		return ENOENT;
-	error = refuse(new.fd, &s, e->filter);
+	error = refuse(added.fd, &s, e->filter);
 	if (error != 0)
 		return error;
-	new.flags = e->flags & EV_CLEAR;
-	new.dev = s.st_dev;
-	new.ino = s.st_ino;
-	return append(q, &new);
+	added.flags = e->flags & EV_CLEAR;
+	added.dev = s.st_dev;
+	added.ino = s.st_ino;
+	return append(q, &added);
 }
 
 /* How many receipts and errors there were, or -1. */

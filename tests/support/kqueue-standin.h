@@ -30,8 +30,8 @@
  *   Linux forgets the error when it is asked for.
  * - Files that share an inode (two eventfds) cannot be told apart, so where one
  *   takes the other's number while nobody looks, the filter stays.
- * - One queue in two threads, a queue within a queue, dup(2) of a queue, sockets
- *   that were never connected, regular files at their end, EV_ONESHOT,
+ * - One queue in two threads, a queue within a queue, dup(2) of a queue,
+ *   sockets that were never connected, regular files at their end, EV_ONESHOT,
  *   EV_DISABLE, EV_DISPATCH, NOTE_LOWAT, other filters.
  * - Speed: each call looks at every filter, and asks twice.
  */

@@ -113,8 +113,7 @@ void probe_open(struct probe *p, struct reactor *r, int fd)
 	p->reactor = r;
 	p->fd = fd;
 	p->peer = -1;
-	p->bufferevent =
-		bufferevent_new_on(r, fd, on_read, on_write, on_error);
+	p->bufferevent = bufferevent_new_on(r, fd, on_read, on_write, on_error);
 	assert_non_null(p->bufferevent);
 	bufferevent_set_data(p->bufferevent, p);
 }
@@ -230,8 +229,8 @@ size_t probe_feed(struct probe *p, size_t n)
 
 	while (n > 0) {
 		size_t some = pattern(piece, p->fed, n);
-		ssize_t sent = send(p->peer, piece, some,
-				    MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t sent =
+			send(p->peer, piece, some, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent < 0) {
 			assert_int_equal(errno, EAGAIN);
@@ -268,8 +267,8 @@ void probe_queue(struct probe *p, size_t n)
 	while (n > 0) {
 		size_t some = pattern(piece, p->asked, n);
 
-		assert_int_equal(bufferevent_write(p->bufferevent, piece,
-						   some), 0);
+		assert_int_equal(bufferevent_write(p->bufferevent, piece, some),
+				 0);
 		p->asked += some;
 		n -= some;
 	}

@@ -40,7 +40,7 @@ struct probe {
 	/* What is to be done in each callback, after all that. */
 	void (*on)(struct probe *, unsigned what);
 	struct probe *other; /* for `on` */
-	bool fold; /* the same entry in succession is logged once */
+	bool fold;	     /* the same entry in succession is logged once */
 
 	/* The patterns' positions. */
 	size_t fed, taken, asked, collected;

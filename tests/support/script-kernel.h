@@ -53,7 +53,8 @@ struct script {
 		unsigned from, times;
 		int error;
 	} fail[SCRIPT_OPS];
-	unsigned refuse; /* a set that newly wants one of these bits fails ... */
+	unsigned
+		refuse; /* a set that newly wants one of these bits fails ... */
 	int refuse_error; /* ... with this errno */
 
 	size_t most;	/* bytes that one transfer moves; 0: as the real one */

@@ -35,7 +35,7 @@ struct kevent {
 #define EV_ERROR 0x4000
 #define EV_EOF 0x8000
 
-#define EV_SET(event, ident_, filter_, flags_, fflags_, data_, udata_)        \
+#define EV_SET(event, ident_, filter_, flags_, fflags_, data_, udata_)         \
 	(*(event) = (struct kevent){ (ident_), (filter_), (flags_), (fflags_), \
 				     (data_), (udata_) })
 

@@ -14,7 +14,7 @@ compiled=0 failed=0
 try()
 {
 	command -v "$1" >/dev/null || return 0
-	printf '#include <%s>\n#include <%s>\n' "$4" "$4" |
+	printf '#include <%s>\n#include <%s>\nint none;\n' "$4" "$4" |
 		"$1" -x "$2" -std="$3" -I"$root/include" -fsyntax-only \
 			-Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 			-Wundef -Werror - || {

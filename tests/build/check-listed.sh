@@ -3,7 +3,8 @@
 #
 # check-listed.sh ROOT: what lies in the tree is built and run.  Every file of
 # lib/ is in lib/meson.build or is a backend, every test-NAME.c is in
-# tests/meson.build, every example is built, and every public header installed.
+# tests/meson.build (and among the threaded where it is), every example is built
+# and has its test, and every public header is installed.
 
 set -eu
 
@@ -33,9 +34,20 @@ for path in $(find tests -name 'test-*.c'); do
 	name=${path#tests/}
 	listed "${name%.c}" tests/meson.build
 done
+# A test with threads is one for the thread sanitizer: it is listed twice.
+for path in $(grep -l 'pthread_create' $(find tests -name 'test-*.c')); do
+	name=${path#tests/}
+	[ "$(grep -cF "'${name%.c}'" tests/meson.build)" = 2 ] && continue
+	echo "tests/meson.build does not list $name among the threaded"
+	failed=1
+done
 for path in examples/*.c; do
 	name=${path#examples/}
 	listed "${name%.c}" examples/meson.build
+	[ -e "tests/examples/${name%.c}.sh" ] || {
+		echo "$path has no test"
+		failed=1
+	}
 done
 for path in include/*.h include/*/*.h; do
 	listed "$path" meson.build

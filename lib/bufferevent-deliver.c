@@ -42,8 +42,7 @@ bool bufev_has_callback(const struct bufferevent *b)
 {
 	if (b->finishing)
 		return false;
-	return b->asked || b->due ||
-	       (b->greeting && (b->enabled & EV_WRITE)) ||
+	return b->asked || b->due || (b->greeting && (b->enabled & EV_WRITE)) ||
 	       can_report(b, WRITE) || can_report(b, READ);
 }
 

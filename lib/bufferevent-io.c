@@ -266,8 +266,8 @@ static void settle(struct bufferevent *b)
 
 /* --- Batches ------------------------------------------------------------- */
 
-static void add_to_batch(struct batch *batch, struct bufferevent *b,
-			 bool write, int pieces)
+static void add_to_batch(struct batch *batch, struct bufferevent *b, bool write,
+			 int pieces)
 {
 	struct transfer *t = &batch->transfer[batch->n];
 

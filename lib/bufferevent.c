@@ -481,7 +481,8 @@ void bufferevent_set_callbacks(struct bufferevent *b, bufferevent_cb *read,
 			       bufferevent_cb *write, bufferevent_cb *error)
 {
 	check(b);
-	bufev_check(error, "bufferevent_set_callbacks without an error callback");
+	bufev_check(error,
+		    "bufferevent_set_callbacks without an error callback");
 	b->read = read;
 	b->write = write;
 	if (error)

@@ -39,10 +39,10 @@ struct bufferevent {
 	bufferevent_cb *read, *write, *failed;
 	void *data;
 	uint32_t max_transfer;
-	uint32_t sent;	/* by the output passes of the turn `sent_in` */
-	int16_t error;	/* errno of the last EVBUFFER_ERROR reported */
-	int16_t why[SIDES];   /* errno of the failure that is to be reported */
-	uint8_t what[SIDES];  /* that failure: EVBUFFER_EOF ..., 0 for none */
+	uint32_t sent;	     /* by the output passes of the turn `sent_in` */
+	int16_t error;	     /* errno of the last EVBUFFER_ERROR reported */
+	int16_t why[SIDES];  /* errno of the failure that is to be reported */
+	uint8_t what[SIDES]; /* that failure: EVBUFFER_EOF ..., 0 for none */
 	uint8_t sent_in;
 
 	/* Sets of sides: EV_READ | EV_WRITE. */
@@ -59,8 +59,8 @@ struct bufferevent {
 	bool greeting : 1;   /* it has; the write callback is to say so */
 	bool shut : 1;	     /* bufferevent_shutdown() was called */
 	bool fin_sent : 1;
-	bool finishing : 1;  /* bufferevent_finish() was called */
-	bool lingering : 1;  /* then close only after the peer's FIN */
+	bool finishing : 1; /* bufferevent_finish() was called */
+	bool lingering : 1; /* then close only after the peer's FIN */
 	/* How its sides are. */
 	bool blocked : 1;  /* the kernel took less than it was offered */
 	bool held : 1;	   /* a write error waits for the input before it */

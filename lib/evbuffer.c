@@ -24,10 +24,7 @@
 #include "kernel-posix.h"
 #include "memory.h"
 
-enum {
-	STORAGE_LEAST = 128,
-	READ_MOST = 64 * 1024
-};
+enum { STORAGE_LEAST = 128, READ_MOST = 64 * 1024 };
 
 bool bufev_evbuffer_valid(const struct evbuffer *b)
 {
@@ -159,7 +156,9 @@ void evbuffer_free(struct evbuffer *b)
 	if (!b)
 		return;
 	begin(b);
-	bufev_check(!b->owner, "evbuffer_free of a borrowed buffer: a bufferevent owns it.");
+	bufev_check(
+		!b->owner,
+		"evbuffer_free of a borrowed buffer: a bufferevent owns it.");
 	if (b->owner)
 		return;
 	bufev_evbuffer_reset(b);
@@ -487,7 +486,7 @@ static int prepare_read(struct evbuffer *b, size_t *max)
 
 	if (n == 0)
 		return *max == 0 ? 0 : ENOBUFS;
-	/* Half of the most is worth a system call; more is not worth growing. */
+	/* Half of the most is worth a system call; growing for more is not. */
 	n = lesser(n, room < READ_MOST / 2 ? READ_MOST : room);
 	*max = n;
 	return bufev_evbuffer_grow(b, n);

@@ -34,10 +34,11 @@ struct kernel_event {
 /* One non-blocking move of bytes. */
 struct transfer {
 	int fd;
-	bool write, socket; /* socket: recv and send allowed; cleared at ENOTSOCK */
-	unsigned pieces;    /* 1 or 2 */
-	struct iovec v[2];  /* lent to the kernel only during transfer() */
-	ssize_t done;	    /* bytes, 0 = end of file, or -errno */
+	bool write,
+		socket; /* socket: recv and send allowed; cleared at ENOTSOCK */
+	unsigned pieces;   /* 1 or 2 */
+	struct iovec v[2]; /* lent to the kernel only during transfer() */
+	ssize_t done;	   /* bytes, 0 = end of file, or -errno */
 };
 
 /* What adopt() found out about a descriptor. */
@@ -88,7 +89,7 @@ struct kernel {
 	/* *outcome: 0 connected, EINPROGRESS, or the errno of a refusal. */
 	int (*connect)(void *self, const struct sockaddr *, socklen_t,
 		       int *outcome);
-	/* How a connect ended: 0, or why not; -ENOTCONN: not yet, or long ago. */
+	/* How a connect ended: 0, or why not; -ENOTCONN: it did not. */
 	int (*connected)(void *self, int fd);
 	/* Takes SO_ERROR: 0 or a positive errno. */
 	int (*error)(void *self, int fd);

@@ -134,17 +134,15 @@ static void accept_all(struct reactor_watch *w, unsigned events)
 		accepts--;
 }
 
-struct bufferevent_listener *bufferevent_listen(struct reactor *r,
-						const struct sockaddr *address,
-						socklen_t length,
-						unsigned flags,
-						bufferevent_accept_cb *accept,
-						void *data)
+struct bufferevent_listener *bufferevent_listen(
+	struct reactor *r, const struct sockaddr *address, socklen_t length,
+	unsigned flags, bufferevent_accept_cb *accept, void *data)
 {
 	struct bufferevent_listener *l;
 	int failure;
 
-	if (!accept || (flags & ~(BUFEV_LISTEN_REUSEPORT | BUFEV_LISTEN_V6ONLY))) {
+	if (!accept ||
+	    (flags & ~(BUFEV_LISTEN_REUSEPORT | BUFEV_LISTEN_V6ONLY))) {
 		errno = EINVAL;
 		return NULL;
 	}

@@ -185,8 +185,7 @@ void reactor_post(struct reactor *r, struct reactor_task *task)
 		return;
 	task->next = __atomic_load_n(posted, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(posted, &task->next, task, true,
-					    __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED))
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		continue;
 	wake(&r->wake);
 }

@@ -16,10 +16,10 @@
 #include <bufev/reactor.h>
 
 struct wake {
-	struct reactor_watch watch; /* of the bell's end for reading */
-	int bell;		    /* its end for writing */
-	int sleeping, stop;	    /* atomic */
-	const void *thread;	    /* atomic: that turns the reactor now */
+	struct reactor_watch watch;  /* of the bell's end for reading */
+	int bell;		     /* its end for writing */
+	int sleeping, stop;	     /* atomic */
+	const void *thread;	     /* atomic: that turns the reactor now */
 	struct reactor_task *posted; /* atomic: last in first */
 	struct reactor_task *tasks;  /* taken, in order of posting */
 	struct bufev_link signals;   /* the watchers */

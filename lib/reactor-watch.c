@@ -180,8 +180,8 @@ void reactor_timer_start(struct reactor *r, struct reactor_timer *t,
 	if (t->reactor && t->reactor != r)
 		reactor_timer_stop(t);
 	if (ms > 0)
-		deadline = bufev_reactor_deadline(bufev_reactor_read_clock(r),
-						  ms);
+		deadline =
+			bufev_reactor_deadline(bufev_reactor_read_clock(r), ms);
 	t->reactor = r;
 	bufev_wheel_start(&r->timers, &t->entry, deadline);
 }

@@ -76,8 +76,8 @@ struct reactor {
 	uint64_t last_output; /* ns: since then callbacks have run */
 	struct bufev_link list[PLACES];
 	struct reactor_watch **by_fd;
-	int fds;	/* the length of by_fd */
-	size_t alive;	/* what keeps reactor_run() going, but timers and posts */
+	int fds;      /* the length of by_fd */
+	size_t alive; /* what keeps reactor_run() going, but timers and posts */
 	size_t buried;	/* freed, and their memory still there */
 	int callbacks;	/* that ran in this turn */
 	uint16_t turns; /* counted, to know whether a turn is another one */

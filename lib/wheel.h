@@ -24,7 +24,7 @@ enum { WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS, WHEEL_LEVELS = 7 };
 #define WHEEL_NEVER UINT64_MAX
 
 struct wheel {
-	uint64_t now;   /* all deadlines up to here have been moved to due */
+	uint64_t now;	/* all deadlines up to here have been moved to due */
 	uint64_t count; /* entries linked, those in due included */
 	struct bufev_link due;
 	uint64_t used[WHEEL_LEVELS];
@@ -40,7 +40,8 @@ bool bufev_wheel_valid(const struct wheel *);
  * Arms the entry, anew where it is armed.  A deadline that has passed goes to
  * `due` at once.
  */
-void bufev_wheel_start(struct wheel *, struct bufev_deadline *, uint64_t deadline);
+void bufev_wheel_start(struct wheel *, struct bufev_deadline *,
+		       uint64_t deadline);
 
 /* Takes the entry out, wherever it is; harmless where it is not armed. */
 void bufev_wheel_stop(struct wheel *, struct bufev_deadline *);

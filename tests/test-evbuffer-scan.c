@@ -163,7 +163,7 @@ static void the_seam_is_no_trap(void **unused)
 	text[0] = 'a';
 	text[N / 2] = 'b';
 	expect_found(b, 0, text, N, -1);
-	/* And found, if it is there: the byte in the middle is over the seam. */
+	/* And found, if it is there: the middle byte is over the seam. */
 	b->ring.base[0] = 'b';
 	expect_found(b, 0, text, N, HALF - N / 2);
 	evbuffer_free(b);

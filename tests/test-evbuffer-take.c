@@ -90,7 +90,8 @@ static void pullup_makes_the_front_flat(void **unused)
 			bytes_expect(b, bytes_pattern(0), 100);
 			assert_memory_equal(evbuffer_pullup(b, SIZE_MAX),
 					    bytes_pattern(0), 100);
-			assert_int_equal(bufev_ring_cap(&b->ring), BYTES_STORAGE);
+			assert_int_equal(bufev_ring_cap(&b->ring),
+					 BYTES_STORAGE);
 			evbuffer_free(b);
 		}
 }

@@ -34,8 +34,8 @@ static void read_is_wanted_while_room_is_left(void **unused)
 	(void)unused;
 	for (unsigned bits = 0; bits < 256; bits++) {
 		struct interest i = state(bits);
-		bool stopped = !i.reading || i.full || i.connecting ||
-			       i.greeting;
+		bool stopped =
+			!i.reading || i.full || i.connecting || i.greeting;
 
 		assert_int_equal(!(bufev_interest(i) & KERNEL_READ), stopped);
 	}

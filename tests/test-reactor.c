@@ -21,11 +21,12 @@
 
 static void test_backends_by_name(void **state)
 {
-	static const char *const names[] = { "epoll", "poll", "kqueue" };
+	static const char *const names[] = { "uring", "epoll", "poll",
+					     "kqueue" };
 	int n = 0;
 
 	(void)state;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct reactor *r = reactor_new(names[i]);
 
 		if (!r) {

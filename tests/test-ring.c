@@ -92,7 +92,7 @@ static void what_is_broken_is_not_valid(void **unused)
 		assert_false(bufev_ring_valid(&broken[i]));
 }
 
-/* The pieces are the n bytes of the text from `from` on, and as few as can be. */
+/* The pieces are the n bytes of the text from `from` on, as few as can be. */
 static void expect_pieces(const struct ring *r, size_t from, size_t n)
 {
 	struct iovec v[2];
@@ -256,8 +256,7 @@ static void storage_grows_from_nothing(void **unused)
 static void the_counters_may_overflow(void **unused)
 {
 	unsigned char base[CAP], c;
-	struct ring r = { base, SIZE_MAX - 100, SIZE_MAX - 100, ORDER,
-			  false };
+	struct ring r = { base, SIZE_MAX - 100, SIZE_MAX - 100, ORDER, false };
 
 	(void)unused;
 	bufev_ring_append(&r, "x", 1);

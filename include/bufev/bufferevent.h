@@ -36,10 +36,10 @@
  *
  * Which thread.  The one that turns its reactor.
  *
- *   bufferevent_new --> enable --> read, write callbacks --+--> bufferevent_free
- *                          ^                               |
- *                          +-- error callback (that side   +--> bufferevent_finish
- *                              is disabled then)                (sends the rest)
+ *   bufferevent_new -> enable -> read, write callbacks -+-> bufferevent_free
+ *                        ^                              |
+ *                        +-- error callback (its side   +-> bufferevent_finish
+ *                            is disabled then)              (sends the rest)
  */
 
 #include <stdbool.h>

@@ -34,7 +34,7 @@
  * Which thread.  A standalone buffer belongs to one thread at a time; a
  * bufferevent's to the thread that turns its reactor.
  *
- *   evbuffer_new -> add, read, ... <-> remove, drain, write ... -> evbuffer_free
+ *   evbuffer_new -> add, read ... <-> remove, drain, write ... -> evbuffer_free
  */
 
 #include <stdarg.h>

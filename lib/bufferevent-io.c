@@ -227,6 +227,13 @@ static void settle_shutdown(struct bufferevent *b)
 	r->kernel->shutdown(r->self, b->watch.fd);
 }
 
+/* A regular file: the kernel will not report it, so each turn tries. */
+static bool is_always_readable(const struct bufferevent *b)
+{
+	return b->watch.registered == REGISTERED_ALWAYS &&
+	       (b->watch.wanted & KERNEL_READ);
+}
+
 /* Where the next pass will find it. */
 static void settle_place(struct bufferevent *b)
 {
@@ -239,7 +246,7 @@ static void settle_place(struct bufferevent *b)
 	else if (can_send(b))
 		bufev_reactor_place(r, &b->watch, PLACE_OUTPUT);
 	else if (b->watch.registered == REGISTERED_ALWAYS &&
-		 (b->watch.wanted & (KERNEL_READ | KERNEL_WRITE)))
+		 (b->watch.wanted & KERNEL_WRITE))
 		bufev_reactor_place(r, &b->watch, PLACE_ALWAYS);
 }
 
@@ -257,7 +264,7 @@ static void settle(struct bufferevent *b)
 	settle_interest(b);
 	if (b->held && !can_read(b))
 		b->held = false;
-	if (b->held)
+	if (b->held || is_always_readable(b))
 		b->watch.pending |= KERNEL_READ;
 	settle_deadline(b);
 	settle_count(b);
@@ -495,6 +502,16 @@ void bufev_send_now(struct bufferevent *b)
 
 /* --- What the turn brings ------------------------------------------------ */
 
+static void fall_due(struct bufev_link *list)
+{
+	for (struct bufev_link *l = list->next; l != list; l = l->next) {
+		struct bufferevent *b = bufev_of_link(l);
+
+		b->due |= b->asked;
+		b->asked = 0;
+	}
+}
+
 static void begin_pass(struct reactor *r)
 {
 	struct bufev_link pass, *link;
@@ -507,13 +524,8 @@ static void begin_pass(struct reactor *r)
 		b->watch.place = PLACE_NONE;
 		settle(b);
 	}
-	for (link = r->list[PLACE_DELIVER].next;
-	     link != &r->list[PLACE_DELIVER]; link = link->next) {
-		struct bufferevent *b = bufev_of_link(link);
-
-		b->due |= b->asked;
-		b->asked = 0;
-	}
+	fall_due(&r->list[PLACE_INPUT]);
+	fall_due(&r->list[PLACE_DELIVER]);
 }
 
 static void try_reading(struct bufferevent *b)

@@ -287,7 +287,6 @@ int bufev_posix_listen(void *self, const struct sockaddr *address,
 static bool is_aborted(int error)
 {
 	switch (error) {
-	case EPROTO:
 	case ENETDOWN:
 	case ENOPROTOOPT:
 	case EHOSTDOWN:

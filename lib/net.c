@@ -75,12 +75,10 @@ struct bufferevent_listener {
 	bool *freed; /* where the accepting loop learns of it */
 };
 
-static bool is_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
-	       error == ENOMEM;
-}
-
+/*
+ * EMFILE and the like, which somebody's close() will end; also what will never
+ * end: the kernel would report the listener in every turn.
+ */
 static void rest(struct bufferevent_listener *l)
 {
 	reactor_watch_stop(&l->watch);
@@ -107,10 +105,12 @@ static bool accept_one(struct bufferevent_listener *l, struct reactor *r)
 
 	fd = r->kernel->accept(r->self, l->fd, (struct sockaddr *)&peer,
 			       &length);
+	if (fd == -ECONNABORTED || fd == -EPROTO || fd == -EINTR)
+		return true;
 	if (fd < 0) {
-		if (is_shortage(-fd))
+		if (fd != -EAGAIN)
 			rest(l);
-		return fd == -ECONNABORTED || fd == -EINTR;
+		return false;
 	}
 	l->freed = &freed;
 	l->accept(l, fd, (struct sockaddr *)&peer, length, l->data);

@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "probe.h"
 
@@ -88,6 +90,63 @@ static void at_the_mark_reading_stops(void **state)
 		probe_idle(p.reactor);
 		probe_end(&p);
 	}
+}
+
+static void a_file_stops_at_the_mark_too(void **state)
+{
+	FILE *file = tmpfile();
+	struct probe p;
+
+	harness_quote("At the mark reading stops; draining below it starts "
+		      "reading again. No stall, no busy loop");
+	assert_non_null(file);
+	assert_int_equal(write(fileno(file), "0123456789abcdefghij", 20), 20);
+	assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
+	probe_open(&p, probe_reactor(state), fileno(file));
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 10),
+			 0);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	assert_int_equal(reactor_turn(p.reactor, 1000), 1);
+	assert_int_equal(p.held, 10);
+	probe_idle(p.reactor);
+	evbuffer_drain(bufferevent_get_read(p.bufferevent), 5);
+	probe_await(&p, "read read", 2);
+	probe_idle(p.reactor);
+	evbuffer_drain(bufferevent_get_read(p.bufferevent), 10);
+	probe_await(&p, "read read read read|eof", 4);
+	assert_int_equal(p.held, 5);
+	probe_idle(p.reactor);
+	p.fd = -1;
+	probe_end(&p);
+	fclose(file);
+}
+
+static void ask_again(struct probe *p, unsigned what)
+{
+	if (what == EVBUFFER_READ)
+		assert_int_equal(bufferevent_enable(p->bufferevent, EV_READ),
+				 0);
+}
+
+static void requests_do_not_keep_a_file_from_being_read(void **state)
+{
+	FILE *file = tmpfile();
+	struct probe p;
+
+	harness_quote("No stall, no busy loop, in any order of calls.");
+	assert_non_null(file);
+	assert_int_equal(write(fileno(file), "0123456789abcdefghij", 20), 20);
+	assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
+	probe_open(&p, probe_reactor(state), fileno(file));
+	p.on = ask_again;
+	p.fold = true;
+	bufferevent_set_max_transfer(p.bufferevent, 10);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	probe_await(&p, "read read|eof", 10);
+	assert_int_equal(p.held, 20);
+	p.fd = -1;
+	probe_end(&p);
+	fclose(file);
 }
 
 static void by_drain(struct probe *p)
@@ -466,6 +525,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		harness_test(no_read_goes_past_it),
 		harness_test(at_the_mark_reading_stops),
+		harness_test(a_file_stops_at_the_mark_too),
+		harness_test(requests_do_not_keep_a_file_from_being_read),
 		harness_test(draining_starts_it_by_whatever_call),
 		harness_test(draining_starts_it_from_wherever),
 		harness_test(a_higher_mark_starts_it),

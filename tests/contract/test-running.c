@@ -272,7 +272,7 @@ static void test_enabled_for_reading(void **state)
 
 	harness_quote(keep_going);
 	party_open(&p, f->reactor);
-	/* As created, only writing is enabled, and there is nothing to write. */
+	/* As created, writing is enabled, and there is nothing to write. */
 	expect_nothing_left(f->reactor);
 	party_enable(&p, EV_READ);
 	expect_going(f->reactor);

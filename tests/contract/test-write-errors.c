@@ -149,6 +149,26 @@ static void held_for_one_turn_without_input(void **state)
 	end(&p, r);
 }
 
+static void a_request_is_heard_while_it_is_held(void **state)
+{
+	struct script s;
+	struct probe p;
+	struct reactor *r = begin(&s, &p, STEP);
+
+	(void)state;
+	harness_quote("An explicit enable(EV_READ) or set_read_watermarks asks "
+		      "again: what then holds >= low bytes calls back in the "
+		      "next turn. A write error never beats input.");
+	assert_int_equal(reactor_turn(r, 0), 1);
+	probe_expect(&p, "read");
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	assert_true(reactor_turn(r, 0) >= 1);
+	assert_int_equal(p.reads, 2);
+	harness_spin(r, 3);
+	probe_expect(&p, "read read write|error");
+	end(&p, r);
+}
+
 /* --- The order ----------------------------------------------------------- */
 
 static void input_write_error_end(void **state)
@@ -320,6 +340,7 @@ int main(void)
 		harness_test(held_until_reading_is_disabled),
 		harness_test(not_held_where_reading_is_off),
 		harness_test(held_for_one_turn_without_input),
+		harness_test(a_request_is_heard_while_it_is_held),
 		harness_test(input_write_error_end),
 		harness_test(below_low_the_bytes_stay),
 		harness_test(the_input_is_there_at_the_write_error),

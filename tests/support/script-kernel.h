@@ -53,9 +53,9 @@ struct script {
 		unsigned from, times;
 		int error;
 	} fail[SCRIPT_OPS];
-	unsigned
-		refuse; /* a set that newly wants one of these bits fails ... */
-	int refuse_error; /* ... with this errno */
+	/* A set that newly wants one of these bits fails with this errno. */
+	unsigned refuse;
+	int refuse_error;
 
 	size_t most;	/* bytes that one transfer moves; 0: as the real one */
 	bool deaf;	/* a wait reports nothing */

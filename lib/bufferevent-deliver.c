@@ -108,6 +108,7 @@ static bool report(struct bufferevent *b, enum which side)
 		return true;
 	b->what[side] = 0;
 	b->enabled &= (uint8_t)~side_event[side];
+	b->waiting &= (uint8_t)~side_event[side];
 	if (what != EVBUFFER_TIMEOUT)
 		b->reported = true;
 	if (what == EVBUFFER_ERROR) {

@@ -103,7 +103,7 @@ static void end_connect(struct bufferevent *b)
 	}
 	b->expired &= (uint8_t)~EV_WRITE;
 	b->connecting = error != 0;
-	b->greeting = error == 0;
+	b->greeting = error == 0 && !b->finishing;
 	if (error != 0)
 		bufev_fail(b, WRITE, EVBUFFER_ERROR, -error);
 }
@@ -207,7 +207,7 @@ static void settle_count(struct bufferevent *b)
 {
 	struct reactor *r = b->watch.reactor;
 	bool counts = (b->connecting && !b->broken) || b->finishing ||
-		      bufev_is_reading(b) ||
+		      (bufev_is_reading(b) && !b->connecting) ||
 		      (bufev_is_writing(b) && has_output(b));
 
 	if (counts == b->counted)
@@ -254,14 +254,19 @@ static void settle(struct bufferevent *b)
 {
 	struct reactor *r = b->watch.reactor;
 
+	bufev_cache_settle(&r->cache, &b->in);
+	bufev_cache_settle(&r->cache, &b->out);
+	settle_shutdown(b);
 	if (b->finishing && is_finished(b)) {
 		bufev_release(b);
 		return;
 	}
-	bufev_cache_settle(&r->cache, &b->in);
-	bufev_cache_settle(&r->cache, &b->out);
-	settle_shutdown(b);
 	settle_interest(b);
+	/* Where the kernel refuses, there is nothing to wait for. */
+	if (b->finishing && is_finished(b)) {
+		bufev_release(b);
+		return;
+	}
 	if (b->held && !can_read(b))
 		b->held = false;
 	if (b->held || is_always_readable(b))
@@ -471,6 +476,11 @@ static void output_pass(struct reactor *r)
 	batch.n = 0;
 	bufev_list_init(&pass);
 	bufev_list_join(&pass, &r->list[PLACE_OUTPUT]);
+	if (bufev_reactor_stopped(r)) {
+		/* These have to wait for their turn, but not what they queued. */
+		bufev_list_join(&pass, &r->list[PLACE_INPUT]);
+		bufev_list_join(&pass, &r->list[PLACE_DELIVER]);
+	}
 	while ((link = bufev_list_take(&pass))) {
 		struct bufferevent *b = bufev_of_link(link);
 

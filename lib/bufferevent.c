@@ -198,15 +198,19 @@ void bufferevent_free(struct bufferevent *b)
 
 void bufferevent_finish(struct bufferevent *b)
 {
-	bool discards = b->owned && b->socket;
+	bool discards;
 
+	if (!b)
+		return;
 	check(b);
+	discards = b->owned && b->socket;
 	if (!b->watch.reactor || b->broken) {
 		bufferevent_free(b);
 		return;
 	}
 	b->finishing = true;
 	b->held = false;
+	b->greeting = false;
 	b->what[READ] = 0;
 	b->side[READ].high = 0;
 	b->side[READ].timeout = 0;
@@ -339,14 +343,24 @@ int bufferevent_enable(struct bufferevent *b, unsigned events)
 	return 0;
 }
 
-/*
- * An end of file and a timeout that were not reported yet are found again when
- * the side is enabled; an error the kernel tells only once.
- */
-static void forget_failure(struct bufferevent *b, enum which side)
+/* A failure that was not reported yet is not to be. */
+static void forget(struct bufferevent *b, enum which side, unsigned what)
 {
-	if (b->what[side] != EVBUFFER_ERROR)
-		b->what[side] = 0;
+	if (b->what[side] != what)
+		return;
+	b->what[side] = 0;
+	if (side == WRITE)
+		b->broken = false;
+}
+
+/*
+ * An end of file and a timeout are found again when the side is enabled; an
+ * error is kept, as the kernel tells it only once.
+ */
+static void forget_side(struct bufferevent *b, enum which side)
+{
+	forget(b, side, EVBUFFER_EOF);
+	forget(b, side, EVBUFFER_TIMEOUT);
 }
 
 int bufferevent_disable(struct bufferevent *b, unsigned events)
@@ -360,10 +374,11 @@ int bufferevent_disable(struct bufferevent *b, unsigned events)
 	b->asked &= (uint8_t)left;
 	b->due &= (uint8_t)left;
 	b->expired &= (uint8_t)left;
+	b->waiting &= (uint8_t)left;
 	if (events & EV_READ)
-		forget_failure(b, READ);
+		forget_side(b, READ);
 	if (events & EV_WRITE)
-		forget_failure(b, WRITE);
+		forget_side(b, WRITE);
 	bufev_touch(b);
 	return 0;
 }
@@ -383,6 +398,8 @@ void bufferevent_set_timeouts(struct bufferevent *b, uint64_t read_ms,
 	b->side[READ].timeout = read_ms;
 	b->side[WRITE].timeout = write_ms;
 	b->expired = 0;
+	forget(b, READ, EVBUFFER_TIMEOUT);
+	forget(b, WRITE, EVBUFFER_TIMEOUT);
 	if (!b->watch.reactor)
 		return;
 	b->side[READ].since = b->side[WRITE].since =

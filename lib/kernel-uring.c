@@ -16,12 +16,13 @@
  *
  * The ring is a plain one.  With SINGLE_ISSUER it would be no faster and a
  * reactor could not move to another thread; with registered files close(2)
- * would not close, as the ring holds a reference.
+ * would not close, as the ring holds a reference.  In two pieces RECVMSG and
+ * SENDMSG are a few per cent dearer than the first piece alone, which costs
+ * as much again where the bytes reach into the second.
  */
 
 #include <errno.h>
 #include <linux/io_uring.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -74,8 +75,8 @@ static bool map_rings(struct ring_memory *m, int fd,
 		      const struct io_uring_params *p)
 {
 	size_t sq_end = p->sq_off.array + p->sq_entries * sizeof(unsigned);
-	size_t cq_end = p->cq_off.cqes +
-			p->cq_entries * sizeof(struct io_uring_cqe);
+	size_t cq_end =
+		p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
 
 	m->rings_size = sq_end > cq_end ? sq_end : cq_end;
 	m->sqes_size = p->sq_entries * sizeof(struct io_uring_sqe);
@@ -84,18 +85,22 @@ static bool map_rings(struct ring_memory *m, int fd,
 	return m->rings && m->sqes;
 }
 
+static void *part(const struct ring_memory *m, unsigned offset)
+{
+	return (char *)m->rings + offset;
+}
+
 static void find_parts(struct ring_memory *m, const struct io_uring_params *p)
 {
-	char *base = m->rings;
-	unsigned *array = (unsigned *)(void *)(base + p->sq_off.array);
+	unsigned *array = part(m, p->sq_off.array);
 
 	m->entries = p->sq_entries;
-	m->sq_tail = (unsigned *)(void *)(base + p->sq_off.tail);
-	m->sq_mask = *(unsigned *)(void *)(base + p->sq_off.ring_mask);
-	m->cq_head = (unsigned *)(void *)(base + p->cq_off.head);
-	m->cq_tail = (unsigned *)(void *)(base + p->cq_off.tail);
-	m->cq_mask = *(unsigned *)(void *)(base + p->cq_off.ring_mask);
-	m->cqe = (struct io_uring_cqe *)(void *)(base + p->cq_off.cqes);
+	m->sq_tail = part(m, p->sq_off.tail);
+	m->sq_mask = *(unsigned *)part(m, p->sq_off.ring_mask);
+	m->cq_head = part(m, p->cq_off.head);
+	m->cq_tail = part(m, p->cq_off.tail);
+	m->cq_mask = *(unsigned *)part(m, p->cq_off.ring_mask);
+	m->cqe = part(m, p->cq_off.cqes);
 	m->sqe = m->sqes;
 	for (unsigned i = 0; i < m->entries; i++)
 		array[i] = i;
@@ -109,21 +114,25 @@ static void close_ring(struct uring *u)
 	u->fd = -1;
 }
 
-static bool open_ring(struct uring *u)
+/* 0, or the errno of what is missing. */
+static int open_ring(struct uring *u)
 {
 	struct io_uring_params p;
+	int error = ENOTSUP;
 
 	memset(&p, 0, sizeof(p));
 	u->fd = (int)syscall(__NR_io_uring_setup, KERNEL_BATCH, &p);
 	if (u->fd < 0)
-		return false;
-	if ((p.features & IORING_FEAT_SINGLE_MMAP) &&
-	    map_rings(&u->m, u->fd, &p)) {
-		find_parts(&u->m, &p);
-		return true;
+		return errno;
+	if (p.features & IORING_FEAT_SINGLE_MMAP) {
+		if (map_rings(&u->m, u->fd, &p)) {
+			find_parts(&u->m, &p);
+			return 0;
+		}
+		error = errno;
 	}
 	close_ring(u);
-	return false;
+	return error;
 }
 
 static int enter(const struct uring *u, unsigned submit, unsigned wait)
@@ -139,17 +148,6 @@ static int enter(const struct uring *u, unsigned submit, unsigned wait)
 
 /* --- Operations ---------------------------------------------------------- */
 
-static void fill_message(struct io_uring_sqe *sqe, struct msghdr *m,
-			 struct transfer *t)
-{
-	memset(m, 0, sizeof(*m));
-	m->msg_iov = t->v;
-	m->msg_iovlen = t->pieces;
-	sqe->opcode = t->write ? IORING_OP_SENDMSG : IORING_OP_RECVMSG;
-	sqe->addr = (uintptr_t)m;
-	sqe->len = 1;
-}
-
 static void fill(struct io_uring_sqe *sqe, struct msghdr *m, struct transfer *t,
 		 unsigned id)
 {
@@ -159,13 +157,18 @@ static void fill(struct io_uring_sqe *sqe, struct msghdr *m, struct transfer *t,
 	sqe->fd = t->fd;
 	sqe->user_data = id;
 	sqe->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-	if (t->pieces > 1) {
-		fill_message(sqe, m, t);
+	if (t->pieces == 1) {
+		sqe->opcode = t->write ? IORING_OP_SEND : IORING_OP_RECV;
+		sqe->addr = (uintptr_t)t->v[0].iov_base;
+		sqe->len = length < INT32_MAX ? (unsigned)length : INT32_MAX;
 		return;
 	}
-	sqe->opcode = t->write ? IORING_OP_SEND : IORING_OP_RECV;
-	sqe->addr = (uintptr_t)t->v[0].iov_base;
-	sqe->len = length < INT32_MAX ? (unsigned)length : INT32_MAX;
+	memset(m, 0, sizeof(*m));
+	m->msg_iov = t->v;
+	m->msg_iovlen = t->pieces;
+	sqe->opcode = t->write ? IORING_OP_SENDMSG : IORING_OP_RECVMSG;
+	sqe->addr = (uintptr_t)m;
+	sqe->len = 1;
 }
 
 /* How many operations have ended; the result of each goes to its transfer. */
@@ -192,18 +195,21 @@ static const ssize_t UNDONE = -EINTR;
  */
 static bool submit(struct uring *u, struct transfer *t, unsigned n)
 {
-	int taken = enter(u, n, 0);
-	unsigned ended;
+	unsigned taken = 0, ended;
+	int more;
 
-	if (taken < 0)
-		return false;
-	ended = reap(&u->m, t);
-	while (ended < (unsigned)taken) {
-		if (enter(u, 0, 1) < 0)
-			return false;
-		ended += reap(&u->m, t);
-	}
-	return (unsigned)taken == n;
+	/* Some kernels stop at an operation that fails. */
+	do {
+		more = enter(u, n - taken, 0);
+		taken += more > 0 ? (unsigned)more : 0;
+	} while (more > 0 && taken < n);
+	/*
+	 * What was taken may not be done again, nor given up while the kernel
+	 * has its buffer; it ends by itself even where we may not wait.
+	 */
+	for (ended = reap(&u->m, t); ended < taken; ended += reap(&u->m, t))
+		enter(u, 0, 1);
+	return taken == n;
 }
 
 /* Up to as many operations as the ring has entries. */
@@ -233,7 +239,7 @@ static void uring_transfer(void *p, struct transfer *t, unsigned n)
 	unsigned most;
 
 	while (n >= WORTH_A_BATCH && !u->failed) {
-		if (u->fd < 0 && !open_ring(u)) {
+		if (u->fd < 0 && open_ring(u) != 0) {
 			u->failed = true;
 			break;
 		}
@@ -252,68 +258,69 @@ static void uring_transfer(void *p, struct transfer *t, unsigned n)
 
 /*
  * By behaviour, not by version: a receive on an empty socket must end at once,
- * with EAGAIN.
+ * with EAGAIN.  0, or the errno of what is missing.
  */
-static bool behaves(struct uring *u)
+static int try_ring(struct uring *u)
 {
-	struct transfer t = { .write = false, .socket = true, .pieces = 1 };
+	struct transfer t = { .socket = true, .pieces = 1, .done = UNDONE };
 	char byte;
 	int fd[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
-		return false;
+		return errno;
 	t.fd = fd[0];
 	t.v[0].iov_base = &byte;
 	t.v[0].iov_len = 1;
-	t.done = UNDONE;
 	fill(&u->m.sqe[0], &u->message[0], &t, 0);
 	__atomic_store_n(u->m.sq_tail, 1, __ATOMIC_RELEASE);
 	if (enter(u, 1, 0) == 1)
 		reap(&u->m, &t);
-	close_ring(u);
 	close(fd[0]);
 	close(fd[1]);
-	return t.done == -EAGAIN;
+	return t.done == -EAGAIN ? 0 : ENOTSUP;
 }
 
-static bool works;
-static pthread_once_t probed = PTHREAD_ONCE_INIT;
-
-static void probe(void)
+/*
+ * 0, ENOTSUP, or the errno of a want that may pass.  The answer holds for the
+ * process; threads that ask at once get the same one.  A ring that was tried
+ * is kept: closing one makes the thread's next epoll_wait(2) fail with EINTR.
+ */
+static int probe(struct uring *u)
 {
-	struct uring *u = bufev_memory_zeroed(sizeof(*u));
+	static int answer = -1;
+	int error = __atomic_load_n(&answer, __ATOMIC_RELAXED);
 
-	if (!u)
-		return;
-	u->fd = -1;
-	works = open_ring(u) && behaves(u);
-	close_ring(u);
-	bufev_memory_free(u);
+	if (error >= 0)
+		return error;
+	error = open_ring(u);
+	if (error == 0)
+		error = try_ring(u);
+	if (error != 0)
+		close_ring(u);
+	if (error == EMFILE || error == ENFILE || error == ENOMEM)
+		return error;
+	error = error ? ENOTSUP : 0;
+	__atomic_store_n(&answer, error, __ATOMIC_RELAXED);
+	return error;
 }
 
 /*
  * A strict filter may kill the process for asking, so nobody asks by default
- * where one is in force, or where that cannot be seen.
+ * where one is in force, or where that cannot be seen.  Filters are a thread's
+ * own, and one may have come since the last reactor: look each time.
  */
-static bool is_unfiltered;
-static pthread_once_t looked = PTHREAD_ONCE_INIT;
-
-static void look_for_filter(void)
+static bool uring_by_default(void)
 {
-	FILE *status = fopen("/proc/self/status", "re");
+	FILE *status = fopen("/proc/thread-self/status", "re");
 	char line[256];
+	bool is_unfiltered = false;
 
 	if (!status)
-		return;
+		return false;
 	while (fgets(line, sizeof(line), status))
 		if (strncmp(line, "Seccomp:", 8) == 0)
 			is_unfiltered = strcmp(line + 8, "\t0\n") == 0;
 	fclose(status);
-}
-
-static bool uring_by_default(void)
-{
-	pthread_once(&looked, look_for_filter);
 	return is_unfiltered;
 }
 
@@ -321,23 +328,23 @@ static bool uring_by_default(void)
 
 static void *uring_open(void)
 {
-	struct uring *u;
+	struct uring *u = bufev_memory_zeroed(sizeof(*u));
+	int error;
 
-	pthread_once(&probed, probe);
-	if (!works) {
-		errno = ENOTSUP;
-		return NULL;
-	}
-	u = bufev_memory_zeroed(sizeof(*u));
 	if (!u)
 		return NULL;
 	u->fd = -1;
-	u->epoll = bufev_kernel_epoll.open();
-	if (!u->epoll) {
-		bufev_memory_free(u);
-		return NULL;
+	error = probe(u);
+	if (error == 0) {
+		u->epoll = bufev_kernel_epoll.open();
+		if (u->epoll)
+			return u;
+		error = errno;
+		close_ring(u);
 	}
-	return u;
+	bufev_memory_free(u);
+	errno = error;
+	return NULL;
 }
 
 static void uring_close(void *p)

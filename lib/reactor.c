@@ -76,7 +76,8 @@ static bool has_work(const struct reactor *r)
 	for (int p = PLACE_INPUT; p <= PLACE_ALWAYS; p++)
 		if (!bufev_list_empty(&r->list[p]))
 			return true;
-	return !bufev_list_empty(&r->timers.due) ||
+	return !bufev_list_empty(&r->firing) ||
+	       !bufev_list_empty(&r->timers.due) ||
 	       !bufev_list_empty(&r->timeouts.due) || bufev_wake_has_news(r);
 }
 
@@ -168,6 +169,8 @@ static int wait_for_work(struct reactor *r, int timeout_ms)
 	if (n == 0)
 		bufev_cache_trim(&r->cache);
 	merge_always(r);
+	/* What callbacks start from now on, without delay, is for the next. */
+	bufev_list_join(&r->firing, &r->timers.due);
 	return 0;
 }
 
@@ -208,14 +211,12 @@ static void deliver_ready(struct reactor *r)
 	}
 }
 
-/* Those that a callback starts with no delay are for the next turn. */
 static void deliver_timers(struct reactor *r)
 {
-	struct bufev_link firing, *link;
+	struct bufev_link *link;
 
-	bufev_list_init(&firing);
-	bufev_list_join(&firing, &r->timers.due);
-	while (!bufev_reactor_stopped(r) && (link = bufev_list_take(&firing))) {
+	while (!bufev_reactor_stopped(r) &&
+	       (link = bufev_list_take(&r->firing))) {
 		struct reactor_timer *t =
 			bufev_container(link, struct reactor_timer, entry.link);
 
@@ -224,8 +225,6 @@ static void deliver_timers(struct reactor *r)
 		t->fire(t);
 		bufev_reactor_called(r);
 	}
-	bufev_list_join(&firing, &r->timers.due);
-	bufev_list_join(&r->timers.due, &firing);
 }
 
 static void bury_but(struct reactor *r, size_t kept)
@@ -348,6 +347,7 @@ static void init(struct reactor *r, const struct kernel *k)
 	for (int p = 0; p < PLACES; p++)
 		bufev_list_init(&r->list[p]);
 	bufev_list_init(&r->wake.signals);
+	bufev_list_init(&r->firing);
 }
 
 struct reactor *bufev_reactor_new_on(const struct kernel *k)
@@ -409,6 +409,7 @@ static void detach_timers(struct reactor *r)
 	struct bufev_deadline *entry;
 
 	bufev_wheel_advance(&r->timers, WHEEL_NEVER);
+	bufev_list_join(&r->timers.due, &r->firing);
 	while ((entry = bufev_wheel_take(&r->timers)))
 		bufev_container(entry, struct reactor_timer, entry)->reactor =
 			NULL;

@@ -83,6 +83,7 @@ struct reactor {
 	uint16_t turns; /* counted, to know whether a turn is another one */
 	bool turning, dying;
 	struct wheel timers, timeouts;
+	struct bufev_link firing; /* timers that are due in this turn */
 	struct wake wake;
 	struct cache cache;
 };

@@ -81,7 +81,8 @@ struct bufferevent;
  * where it is at or below the mark then.  At most twice a turn.
  *
  * error, the rest: EVBUFFER_READ or EVBUFFER_WRITE with one of EVBUFFER_EOF,
- * EVBUFFER_ERROR (errno holds the error too) and EVBUFFER_TIMEOUT.  That side
+ * EVBUFFER_ERROR (errno holds the error too) and EVBUFFER_TIMEOUT (errno holds
+ * ETIMEDOUT).  That side
  * is disabled when the callback begins; what was queued on it is kept, and
  * enabling it tries again.  At most once a side and turn, after the read
  * callback for the bytes that came before; a write error before an end of
@@ -121,7 +122,7 @@ void bufferevent_free(struct bufferevent *);
 /*
  * Takes the bufferevent out of your hands: enables writing, sends what is
  * queued, closes the descriptor if owned, frees.  No callback is made after
- * this call, and the bufferevent is not yours to use.  On an owned socket it
+ * this call, and the bufferevent is not yours to use; NULL is fine.  On an owned socket it
  * sends FIN and waits for the peer's, discarding input for up to 2 seconds
  * (or the write timeout where that is shorter), since closing with input
  * unread would reset the connection and lose what was sent.  The write timeout
@@ -141,7 +142,10 @@ struct evbuffer *bufferevent_get_write(struct bufferevent *);
  */
 int bufferevent_write(struct bufferevent *, const void *data, size_t n);
 
-/* Queues all of src, which is empty then.  Also EINVAL: its own buffer. */
+/*
+ * Queues all of src, which is empty then.  The same errors, EPIPE also where
+ * src is empty, and EINVAL: its own write buffer.
+ */
 int bufferevent_write_buffer(struct bufferevent *, struct evbuffer *src);
 
 /* Takes up to n bytes out of the read buffer.  How many it was. */

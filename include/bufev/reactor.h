@@ -72,8 +72,10 @@ struct bufev_deadline {
 /* --- The reactor --------------------------------------------------------- */
 
 /*
- * A reactor on the kernel interface "epoll", "kqueue" or "poll".  NULL
- * takes $BUFEV_BACKEND where that is set, else the best that works here.
+ * A reactor on the kernel interface "uring" (epoll, and io_uring to move the
+ * bytes), "epoll", "kqueue" or "poll".  NULL takes $BUFEV_BACKEND where that
+ * is set, else the best that works here; "uring" is not tried by default in a
+ * thread that has a seccomp filter.
  *
  * Returns NULL with ENOTSUP where this build or this system has no such
  * backend, ENOMEM, EMFILE, ENFILE.

@@ -87,8 +87,8 @@ static void heard(struct bufferevent *stream, unsigned what)
 		take(client, line);
 		free(line);
 	}
-	if (errno != EAGAIN || evbuffer_get_length(input) == LINE)
-		drop(client, "line too long");
+	if (errno != EAGAIN || evbuffer_get_length(input) >= LINE)
+		drop(client, "a line that does not fit");
 }
 
 static void left(struct bufferevent *stream, unsigned what)

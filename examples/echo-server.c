@@ -3,15 +3,16 @@
  * echo-server PORT [TIMEOUT_MS]: sends back what it is sent.
  *
  * The program to read first: a listener, a bufferevent for each connection
- * with marks and timeouts, memory that a slow peer cannot make grow, and an
- * end on SIGINT that frees all.
+ * with marks and timeouts, memory that a slow peer cannot make grow, and a
+ * clean end: on SIGINT it takes no more clients, and ends when those that are
+ * there have gone (a second SIGINT ends it at once).
  *
  *   cc -o echo-server echo-server.c $(pkg-config --cflags --libs bufev)
  *   ./echo-server 7000 &
  *   socat - TCP:127.0.0.1:7000
  *
- * PORT 0 takes a free port; the first line of output names it.  A client that
- * neither sends nor takes anything for TIMEOUT_MS (30000) is shown out.
+ * PORT 0 takes a free one, which the first line of output names.  Who is idle
+ * for TIMEOUT_MS (30000) is shown out.
  */
 #include <netinet/in.h>
 #include <signal.h>
@@ -23,130 +24,79 @@
 
 enum { BUFFERED = 64 * 1024 }; /* the high mark of either side */
 
-struct server {
-	struct reactor_signal interrupt; /* first: see interrupted() */
-	struct reactor *reactor;
-	struct bufferevent_listener *listener;
-	struct client *clients;
-	unsigned timeout;
-};
-
-struct client {
-	struct client *next, **back; /* back: what points to this one */
-	struct bufferevent *stream;
-};
-
-/* What is queued is still sent; a side that has failed is closed at once. */
-static void end(struct client *client)
-{
-	*client->back = client->next;
-	if (client->next)
-		client->next->back = client->back;
-	bufferevent_finish(client->stream);
-	free(client);
-}
+static struct bufferevent_listener *listener;
+static unsigned timeout = 30000;
 
 /*
  * The read callback and the write callback.  While the client does not take
  * what we send, input stays in the read buffer, which stops at its high mark;
  * the write callback comes when the write buffer has run empty.
  */
-static void echo(struct bufferevent *stream, unsigned what)
+static void echo(struct bufferevent *client, unsigned what)
 {
 	(void)what;
-	if (bufferevent_is_full(stream))
-		return;
-	if (bufferevent_write_buffer(stream, bufferevent_get_read(stream)) < 0)
-		end(bufferevent_data(stream));
+	if (!bufferevent_is_full(client) &&
+	    bufferevent_write_buffer(client, bufferevent_get_read(client)) < 0)
+		bufferevent_free(client);
 }
 
-/* The error callback: the end of input, a timeout, or a real error. */
-static void ended(struct bufferevent *stream, unsigned what)
+/* The end of input, a timeout, or an error: what is queued is still sent. */
+static void ended(struct bufferevent *client, unsigned what)
 {
 	if (what & EVBUFFER_ERROR)
 		perror("client");
-	bufferevent_write_buffer(stream, bufferevent_get_read(stream));
-	end(bufferevent_data(stream));
+	bufferevent_write_buffer(client, bufferevent_get_read(client));
+	bufferevent_finish(client);
 }
 
-static void accepted(struct bufferevent_listener *listener, int fd,
+static void accepted(struct bufferevent_listener *l, int fd,
 		     const struct sockaddr *peer, socklen_t size, void *data)
 {
-	struct server *server = data;
-	struct client *client = malloc(sizeof(*client));
-	struct bufferevent *stream =
-		bufferevent_new_on(server->reactor, fd, echo, echo, ended);
+	struct bufferevent *client = bufferevent_new(fd, echo, echo, ended);
 
-	(void)listener, (void)peer, (void)size;
-	if (!client || !stream) {
+	(void)l, (void)peer, (void)size, (void)data;
+	if (!client) {
 		perror("accept");
-		bufferevent_free(stream); /* each of the two may be NULL */
-		free(client);
 		close(fd);
 		return;
 	}
-	*client = (struct client){ server->clients, &server->clients, stream };
-	if (client->next)
-		client->next->back = &client->next;
-	server->clients = client;
-	bufferevent_own_fd(stream, true);
-	bufferevent_set_data(stream, client);
-	bufferevent_set_read_watermarks(stream, 0, BUFFERED);
-	bufferevent_set_write_watermarks(stream, 0, BUFFERED);
-	bufferevent_set_timeouts(stream, server->timeout, server->timeout);
-	bufferevent_enable(stream, EV_READ);
+	bufferevent_own_fd(client, true);
+	bufferevent_set_read_watermarks(client, 0, BUFFERED);
+	bufferevent_set_write_watermarks(client, 0, BUFFERED);
+	bufferevent_set_timeouts(client, timeout, timeout);
+	bufferevent_enable(client, EV_READ);
 }
 
 static void interrupted(struct reactor_signal *interrupt, int signo)
 {
 	(void)signo;
-	reactor_stop(((struct server *)interrupt)->reactor);
-}
-
-/* 0, or -1 with errno; what was made is in *server either way. */
-static int start(struct server *server, unsigned port)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	struct sockaddr *address = (struct sockaddr *)&in;
-	socklen_t size = sizeof(in);
-
-	in.sin_port = htons((uint16_t)port);
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	server->interrupt.caught = interrupted;
-	server->reactor = reactor_new(NULL);
-	if (!server->reactor ||
-	    reactor_signal_start(server->reactor, &server->interrupt, SIGINT))
-		return -1;
-	server->listener = bufferevent_listen(server->reactor, address, size, 0,
-					      accepted, server);
-	if (!server->listener ||
-	    getsockname(bufferevent_listener_get_fd(server->listener), address,
-			&size))
-		return -1;
-	printf("listening on 127.0.0.1:%u\n", ntohs(in.sin_port));
-	return fflush(stdout);
+	reactor_signal_stop(interrupt);
+	bufferevent_listener_free(listener);
 }
 
 int main(int argc, char **argv)
 {
-	struct server server = { .timeout = 30000 };
-	unsigned port;
-	int result;
+	struct reactor_signal interrupt = { .caught = interrupted };
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr *address = (struct sockaddr *)&in;
+	socklen_t size = sizeof(in);
 
-	if (argc < 2 || sscanf(argv[1], "%5u", &port) != 1 || port > 65535 ||
-	    (argc > 2 && sscanf(argv[2], "%9u", &server.timeout) != 1)) {
-		fprintf(stderr, "usage: %s PORT [TIMEOUT_MS]\n", argv[0]);
-		return 2;
-	}
-	result = start(&server, port);
-	if (result == 0)
-		result = reactor_run(server.reactor);
-	if (result < 0)
-		perror(argv[0]);
-	while (server.clients)
-		end(server.clients);
-	bufferevent_listener_free(server.listener);
-	reactor_signal_stop(&server.interrupt);
-	reactor_free(server.reactor);
-	return result < 0;
+	if (argc < 2)
+		return fprintf(stderr, "usage: %s PORT [TIMEOUT_MS]\n", *argv),
+		       2;
+	if (argc > 2)
+		timeout = (unsigned)atoi(argv[2]);
+	in.sin_port = htons((uint16_t)atoi(argv[1]));
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	listener = bufferevent_listen(NULL, address, size, 0, accepted, NULL);
+	if (!listener ||
+	    reactor_signal_start(reactor_default(), &interrupt, SIGINT) < 0)
+		return perror(*argv), 1;
+	getsockname(bufferevent_listener_get_fd(listener), address, &size);
+	printf("listening on 127.0.0.1:%u\n", ntohs(in.sin_port));
+	fflush(stdout);
+	if (reactor_run(reactor_default()) < 0)
+		perror(*argv);
+	reactor_free(reactor_default());
+	return 0;
 }

@@ -97,7 +97,7 @@ static void connected(struct bufferevent *server, unsigned what)
 	bufferevent_enable(client->in, EV_READ);
 }
 
-/* Passes the failure of a constructor on: it returned NULL. */
+/* Passes on that a constructor has failed. */
 static int adopt(struct client *client, struct bufferevent *stream)
 {
 	if (!stream)
@@ -113,7 +113,7 @@ static int talk(struct client *client, struct reactor *reactor,
 	client->in = bufferevent_new_on(reactor, 0, pump, NULL, local_ended);
 	client->out = bufferevent_new_on(reactor, 1, NULL, pump, local_ended);
 	if (adopt(client, client->in) || adopt(client, client->out))
-		return -1;
+		return errno;
 	bufferevent_disable(client->in, EV_WRITE); /* nothing is sent there */
 	for (; a && !client->connected; a = a->ai_next) {
 		client->server =
@@ -122,10 +122,9 @@ static int talk(struct client *client, struct reactor *reactor,
 		if (adopt(client, client->server))
 			client->error = errno;
 		else if (reactor_run(reactor) < 0)
-			return -1;
+			return errno;
 	}
-	errno = client->error;
-	return errno ? -1 : 0;
+	return client->error;
 }
 
 int main(int argc, char **argv)
@@ -134,26 +133,26 @@ int main(int argc, char **argv)
 	char *colon = argc == 2 ? strrchr(argv[1], ':') : NULL;
 	struct client client = { 0 };
 	struct reactor *reactor;
-	int result;
+	int error;
 
 	if (!colon) {
 		fprintf(stderr, "usage: %s HOST:PORT\n", argv[0]);
 		return 1;
 	}
 	*colon = '\0';
-	result = getaddrinfo(argv[1], colon + 1, &hints, &found);
-	if (result) {
-		fprintf(stderr, "%s: %s\n", argv[1], gai_strerror(result));
+	error = getaddrinfo(argv[1], colon + 1, &hints, &found);
+	if (error) {
+		fprintf(stderr, "%s: %s\n", argv[1], gai_strerror(error));
 		return 1;
 	}
 	reactor = reactor_new(NULL);
-	result = reactor ? talk(&client, reactor, found) : -1;
-	if (result < 0)
-		perror(argv[1]);
+	error = reactor ? talk(&client, reactor, found) : errno;
+	if (error)
+		fprintf(stderr, "%s: %s\n", argv[1], strerror(error));
 	bufferevent_free(client.server);
 	bufferevent_free(client.out); /* before in: the flags may be shared */
 	bufferevent_free(client.in);
 	reactor_free(reactor);
 	freeaddrinfo(found);
-	return result < 0;
+	return error != 0;
 }

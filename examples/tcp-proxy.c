@@ -4,9 +4,8 @@
  *
  * Shows two bufferevents that feed each other, held back by watermarks alone:
  * while one peer does not take what it is sent, its write side is full, and
- * the other's bytes stay in its read buffer, which stops at its high mark.  A
- * connection holds at most 4 * BUFFERED bytes.  The end of input is passed on
- * as a half-close, while the other direction goes on.
+ * the other's bytes stay in its read buffer, which stops at its high mark.
+ * The end of input is passed on as a half-close; the other direction goes on.
  *
  *   cc -o tcp-proxy tcp-proxy.c $(pkg-config --cflags --libs bufev)
  *   ./tcp-proxy 7001 127.0.0.1:7000
@@ -122,8 +121,8 @@ int main(int argc, char **argv)
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr *address = (struct sockaddr *)&in;
 	socklen_t size = sizeof(in);
-	char *colon = argc == 3 ? strrchr(argv[2], ':') : NULL;
 	struct bufferevent_listener *listener;
+	char *colon = argc == 3 ? strrchr(argv[2], ':') : NULL;
 	unsigned port;
 	int error;
 

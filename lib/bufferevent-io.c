@@ -407,7 +407,9 @@ static void sent(struct bufferevent *b, size_t offered, ssize_t done,
 		b->blocked = (size_t)done < offered;
 		b->sent += (uint32_t)done;
 		moved(b, WRITE, EV_WRITE, now);
-		if (bufev_ring_length(&b->out.ring) <= b->side[WRITE].low)
+		/* Who has no callback for it need not stand in line for one. */
+		if (b->write &&
+		    bufev_ring_length(&b->out.ring) <= b->side[WRITE].low)
 			b->due |= EV_WRITE;
 		return;
 	}

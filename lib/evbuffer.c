@@ -316,12 +316,19 @@ int evbuffer_prepend(struct evbuffer *b, const void *data, size_t n)
 
 /* --- Moving between buffers ---------------------------------------------- */
 
-/* Would trading storage be worth it?  Only where dst is empty. */
-static bool is_worth_trading(const struct ring *src)
+/*
+ * Would trading storage be worth it?  It costs less than a copy, but few bytes
+ * must not hold large storage for long; between owners they do not, as theirs
+ * is looked at when the turn settles.
+ */
+static bool is_worth_trading(const struct evbuffer *dst,
+			     const struct evbuffer *src)
 {
-	size_t n = bufev_ring_length(src);
+	size_t n = bufev_ring_length(&src->ring);
 
-	return n > 0 && n >= bufev_ring_cap(src) / 4;
+	if (n == 0 || bufev_ring_length(&dst->ring) > 0)
+		return false;
+	return n >= bufev_ring_cap(&src->ring) / 4 || (dst->owner && src->owner);
 }
 
 static void trade(struct ring *dst, struct ring *src)
@@ -361,8 +368,7 @@ ssize_t evbuffer_remove_buffer(struct evbuffer *src, struct evbuffer *dst,
 	error = admit(dst, n);
 	if (error)
 		return fail(error);
-	if (n == length && bufev_ring_length(&dst->ring) == 0 &&
-	    is_worth_trading(&src->ring))
+	if (n == length && is_worth_trading(dst, src))
 		trade(&dst->ring, &src->ring);
 	else if (copy_over(dst, src, n) < 0)
 		return -1;

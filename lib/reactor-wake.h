@@ -15,15 +15,21 @@
 
 #include <bufev/reactor.h>
 
+enum { CACHE_LINE = 64 };
+
 struct wake {
-	struct reactor_watch watch;  /* of the bell's end for reading */
-	int bell;		     /* its end for writing */
-	int sleeping, stop;	     /* atomic */
-	const void *thread;	     /* atomic: that turns the reactor now */
+	struct reactor_watch watch; /* of the bell's end for reading */
+	int bell;		    /* its end for writing */
+	const void *thread;	    /* atomic: that turns the reactor now */
+	struct reactor_task *tasks; /* taken, in order of posting */
+	struct bufev_link signals;  /* the watchers */
+	uint64_t watched;	    /* a bit for each signal that they watch */
+
+	/* What other threads write lies in no line that this one works in. */
+	char before[CACHE_LINE];
 	struct reactor_task *posted; /* atomic: last in first */
-	struct reactor_task *tasks;  /* taken, in order of posting */
-	struct bufev_link signals;   /* the watchers */
-	uint64_t watched;	     /* a bit for each signal that they watch */
+	int sleeping, stop;	     /* atomic */
+	char behind[CACHE_LINE];
 };
 
 /* 0 or -errno. */

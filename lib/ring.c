@@ -17,13 +17,7 @@
 /* Of a power of two; of 0, for no storage, it is 0 as well. */
 static uint8_t order_of(size_t cap)
 {
-	uint8_t order = 0;
-
-	while (cap > 1) {
-		cap >>= 1;
-		order++;
-	}
-	return order;
+	return cap ? (uint8_t)__builtin_ctzll(cap) : 0;
 }
 
 bool bufev_ring_valid(const struct ring *r)

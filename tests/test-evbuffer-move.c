@@ -106,6 +106,28 @@ static void owners_and_limits_stay(void **unused)
 	evbuffer_free(dst);
 }
 
+/* Their storage is looked at when the turn settles, so nothing stays large. */
+static void between_owners_even_little_trades(void **unused)
+{
+	static const struct evbuffer_owner owner = { note, NULL };
+	struct evbuffer *src = bytes_at(0, "", 0), *dst = evbuffer_new();
+	void *base;
+
+	(void)unused;
+	evbuffer_expand(src, 65536);
+	evbuffer_add(src, "abc", 3);
+	base = src->ring.base;
+	src->owner = dst->owner = &owner;
+	ration.left = 0;
+	assert_int_equal(evbuffer_add_buffer(dst, src), 0);
+	ration.left = RATION_FREE;
+	assert_ptr_equal(dst->ring.base, base);
+	bytes_expect_text(dst, "abc");
+	src->owner = dst->owner = NULL;
+	evbuffer_free(src);
+	evbuffer_free(dst);
+}
+
 /* Sizes on both sides of each bound, from everywhere to everywhere. */
 static void any_part_moves_behind_what_is_there(void **unused)
 {
@@ -334,6 +356,7 @@ int main(void)
 		ration_test(content_of_a_quarter_trades_storage),
 		ration_test(a_trade_needs_no_memory),
 		ration_test(owners_and_limits_stay),
+		ration_test(between_owners_even_little_trades),
 		ration_test(any_part_moves_behind_what_is_there),
 		ration_test(what_must_not_move_stays),
 		ration_test(small_messages_hold_little),

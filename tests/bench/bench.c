@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* What the micro benchmarks share; see bench.h. */
+
+#include "bench.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static bool smoke;
+
+uint64_t bench_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void bench_fail(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+void bench_begin(int argc, char **argv)
+{
+	smoke = argc > 1 && strcmp(argv[1], "--smoke") == 0;
+}
+
+unsigned bench_scale(unsigned count)
+{
+	return smoke ? (count + 99) / 100 : count;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts the values, too. */
+static double median(double *values, size_t n)
+{
+	qsort(values, n, sizeof(*values), by_value);
+	return values[n / 2];
+}
+
+void bench_compare(const char *name, unsigned count,
+		   const struct bench_entry *entry, size_t entries)
+{
+	double ns[BENCH_ENTRIES][BENCH_ROUNDS];
+	double ratio[BENCH_ENTRIES][BENCH_ROUNDS];
+	size_t i, round, rounds = smoke ? 1 : BENCH_ROUNDS;
+	unsigned n = bench_scale(count);
+
+	for (round = 0; round < rounds; round++)
+		for (i = 0; i < entries; i++) {
+			ns[i][round] = (double)entry[i].run(n, entry[i].arg) /
+				       (double)n;
+			ratio[i][round] = ns[0][round] / ns[i][round];
+		}
+	for (i = 0; i < entries; i++) {
+		double middle = median(ns[i], rounds);
+
+		printf("{\"case\": \"%s\", \"who\": \"%s\", \"ns\": %.2f, "
+		       "\"low\": %.2f, \"high\": %.2f, \"ratio\": %.3f}\n",
+		       name, entry[i].who, middle, ns[i][0], ns[i][rounds - 1],
+		       median(ratio[i], rounds));
+	}
+	fflush(stdout);
+}

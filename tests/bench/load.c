@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The load generator for the echo servers.
+ *
+ *   load [-e] [-c] [-n] [-i IDLE] [-p PID] PORT CONNS SIZE DEPTH SECS
+ *
+ * A closed loop: each of CONNS connections sends DEPTH messages of SIZE bytes
+ * at once, waits until all of them have come back, and begins again; so the
+ * rate is what the server makes of it.  That only measures the server where
+ * the server is the slower of the two.  A generator with a system call for
+ * each message is as busy as the server and runs in lock step with it, which
+ * hides the differences; so all sends and receives of a round go to the kernel
+ * in one io_uring_enter, and received bytes are thrown away inside the kernel.
+ * Where io_uring is missing an epoll loop serves, with a note: "engine" in
+ * the output says which, and "own_cpu" how busy the generator was.
+ *
+ *   -e  the epoll loop in any case
+ *   -c  compare each byte with what was sent (implies -e; for tests)
+ *   -n  a new connection for each batch: connect, send, receive, close
+ *   -i  open IDLE further connections that never say anything
+ *   -p  the server's process: its CPU time and memory are reported too
+ *
+ * The first tenth of SECS more warms up and is not counted.  Prints one line
+ * of JSON; latencies are of whole batches, in microseconds.
+ */
+
+#include "load.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint64_t ns_of(clockid_t clock)
+{
+	struct timespec ts;
+
+	if (clock_gettime(clock, &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t load_now(void)
+{
+	return ns_of(CLOCK_MONOTONIC);
+}
+
+void load_fail(const char *what, int error)
+{
+	fprintf(stderr, "load: %s: %s\n", what, strerror(error));
+	exit(1);
+}
+
+/* All threads of the server, user and system, to the nanosecond. */
+static double server_seconds(pid_t server)
+{
+	clockid_t clock;
+
+	if (server == 0 || clock_getcpuclockid(server, &clock) != 0)
+		return 0;
+	return (double)ns_of(clock) / 1e9;
+}
+
+/* How long its main thread has waited for a CPU; 0 where nobody says. */
+static double wait_seconds(pid_t process)
+{
+	unsigned long long run = 0, waited = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%ld/schedstat", (long)process);
+	file = process != 0 ? fopen(path, "re") : NULL;
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu %llu", &run, &waited) != 2)
+		waited = 0;
+	fclose(file);
+	return (double)waited / 1e9;
+}
+
+static void read_times(struct load *load, double sign)
+{
+	load->server_cpu += sign * server_seconds(load->server);
+	load->server_wait += sign * wait_seconds(load->server);
+	load->own_cpu += sign * (double)ns_of(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
+	load->own_wait += sign * wait_seconds(getpid());
+}
+
+bool load_goes_on(struct load *load, uint64_t now)
+{
+	if (!load->open && now >= load->opens) {
+		load->open = true;
+		load->closes += now - load->opens;
+		load->opens = now;
+		read_times(load, -1);
+	}
+	if (!load->open || now < load->closes)
+		return true;
+	load->ended = now;
+	read_times(load, 1);
+	return false;
+}
+
+bool load_took(struct load *load, int i, size_t n, uint64_t now)
+{
+	struct load_peer *peer = &load->peers[i];
+	uint64_t us;
+
+	peer->got += n;
+	if (peer->got < load->batch)
+		return false;
+	peer->got -= load->batch;
+	if (load->open) {
+		us = (now - peer->began) / 1000;
+		load->slots[us < LOAD_SLOTS ? us : LOAD_SLOTS - 1]++;
+		load->batches++;
+		load->messages += (uint64_t)load->depth;
+	}
+	return true;
+}
+
+static unsigned percentile(const struct load *load, uint64_t percent)
+{
+	uint64_t seen = 0, sought = load->batches * percent / 100;
+	unsigned us;
+
+	for (us = 0; us < LOAD_SLOTS - 1; us++) {
+		seen += load->slots[us];
+		if (seen > sought)
+			break;
+	}
+	return us;
+}
+
+/* VmRSS of the server in KiB while all connections are there; 0: unknown. */
+static unsigned long server_resident(pid_t server)
+{
+	char path[64], line[128];
+	unsigned long kib = 0;
+	FILE *file;
+
+	if (server == 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%ld/status", (long)server);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmRSS: %lu kB", &kib) == 1)
+			break;
+	fclose(file);
+	return kib;
+}
+
+static void report(const struct load *load, int idle)
+{
+	double secs = (double)(load->ended - load->opens) / 1e9;
+	double rate = (double)load->messages / secs;
+
+	printf("{\"engine\": \"%s\", \"conns\": %d, \"idle\": %d, "
+	       "\"size\": %zu, \"depth\": %d, \"secs\": %.3f, "
+	       "\"messages\": %llu, \"msgs_s\": %.1f, \"mb_s\": %.2f, "
+	       "\"p50_us\": %u, \"p99_us\": %u, \"own_cpu\": %.3f, "
+	       "\"own_wait\": %.3f, "
+	       "\"server_cpu\": %.3f, \"server_wait\": %.3f, "
+	       "\"server_ns_msg\": %.1f, "
+	       "\"server_rss_kib\": %lu}\n",
+	       load->engine, load->conns, idle, load->size, load->depth, secs,
+	       (unsigned long long)load->messages, rate,
+	       rate * (double)load->size / 1e6, percentile(load, 50),
+	       percentile(load, 99), load->own_cpu / secs,
+	       load->own_wait / secs, load->server_cpu / secs,
+	       load->server_wait / secs,
+	       load->messages ?
+		       load->server_cpu * 1e9 / (double)load->messages :
+		       0.0,
+	       server_resident(load->server));
+}
+
+/* From a source address in turn, so that no run is short of ports. */
+static void bind_source(int fd)
+{
+	static unsigned turn;
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	int one = 1;
+
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % 200);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0)
+		load_fail("bind", errno);
+}
+
+int load_connect(const struct load *load)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)load->port) };
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0)
+		load_fail("socket", errno);
+	bind_source(fd);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		load_fail("connect", errno);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+static void *allocate(size_t count, size_t size)
+{
+	void *memory = calloc(count, size);
+
+	if (!memory)
+		load_fail("memory", ENOMEM);
+	return memory;
+}
+
+static void prepare(struct load *load, char **arg, int idle)
+{
+	struct rlimit limit;
+	double secs = atof(arg[4]);
+	int i;
+
+	load->port = atoi(arg[0]);
+	load->conns = atoi(arg[1]);
+	load->size = (size_t)strtoul(arg[2], NULL, 10);
+	load->depth = atoi(arg[3]);
+	if (load->port <= 0 || load->conns <= 0 || !load->size ||
+	    load->depth <= 0 || secs <= 0)
+		load_fail("arguments", EINVAL);
+	load->batch = load->size * (size_t)load->depth;
+	load->out = allocate(load->batch, 1);
+	for (size_t k = 0; k < load->batch; k++)
+		load->out[k] = (char)('!' + k % 89);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	load->peers = allocate((size_t)load->conns, sizeof(*load->peers));
+	for (i = 0; i < load->conns; i++)
+		load->peers[i].fd = load_connect(load);
+	for (i = 0; i < idle; i++)
+		load_connect(load);
+	load->opens = load_now() + (uint64_t)(secs * 1e8);
+	load->closes = load->opens + (uint64_t)(secs * 1e9);
+}
+
+static void run(struct load *load, bool plain, bool churn)
+{
+	int result = -1;
+
+	if (!plain && !churn) {
+		result = load_by_uring(load);
+		if (result < 0)
+			fprintf(stderr,
+				"load: no io_uring here (%s): an epoll loop "
+				"instead, which may be the slower side\n",
+				strerror(errno));
+	}
+	if (result < 0)
+		result = churn ? load_by_churn(load) : load_by_epoll(load);
+	if (result < 0)
+		load_fail("epoll", errno);
+}
+
+int main(int argc, char **argv)
+{
+	static struct load load;
+	bool plain = false, churn = false;
+	int idle = 0, opt;
+
+	while ((opt = getopt(argc, argv, "ecni:p:")) != -1) {
+		if (opt == 'e')
+			plain = true;
+		else if (opt == 'c')
+			plain = load.check = true;
+		else if (opt == 'n')
+			churn = true;
+		else if (opt == 'i')
+			idle = atoi(optarg);
+		else if (opt == 'p')
+			load.server = (pid_t)atol(optarg);
+		else
+			return 2;
+	}
+	if (argc - optind != 5) {
+		fprintf(stderr, "usage: load [-e] [-c] [-n] [-i IDLE] "
+				"[-p PID] PORT CONNS SIZE DEPTH SECS\n");
+		return 2;
+	}
+	prepare(&load, argv + optind, idle);
+	run(&load, plain, churn);
+	report(&load, idle);
+	return 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LOAD_H
+#define LOAD_H
+
+/*
+ * What the engines of the load generator share: the connections, the
+ * clock, and the count of what came back.  See load.c.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	LOAD_TAKE = 1 << 18, /* most bytes that one receive takes */
+	LOAD_SLOTS = 1 << 17 /* microseconds told apart; longer ones meet */
+};
+
+struct load_peer {
+	int fd;
+	size_t got;	/* bytes of this batch that came back */
+	uint64_t began; /* ns: when the batch was sent */
+};
+
+struct load {
+	struct load_peer *peers;
+	int port, conns, depth;
+	size_t size, batch; /* bytes in a message; in `depth` messages */
+	char *out;	    /* one batch */
+	bool check;	    /* compare what comes back */
+	pid_t server;	    /* whose CPU time to read; 0: nobody's */
+	const char *engine;
+	/* The window: [opens, closes) in ns; before it all warms up. */
+	uint64_t opens, closes, ended;
+	bool open;
+	/* Seconds in the window: on a CPU, and ready to run but made to wait. */
+	double server_cpu, own_cpu, server_wait, own_wait;
+	uint64_t messages, batches;
+	uint32_t slots[LOAD_SLOTS];
+};
+
+uint64_t load_now(void);
+
+/* Call once a round of the engine; false when it is over. */
+bool load_goes_on(struct load *, uint64_t now);
+
+/* n bytes came for peer i; true where its batch is complete. */
+bool load_took(struct load *, int i, size_t n, uint64_t now);
+
+/* Engines: 0, or -1 with errno where the machine lacks what it needs. */
+int load_by_uring(struct load *);
+int load_by_epoll(struct load *);
+int load_by_churn(struct load *);
+
+/* A new connection to the server. */
+int load_connect(const struct load *);
+
+_Noreturn void load_fail(const char *what, int error);
+
+#endif

@@ -1,74 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Bytes in, bytes out, and what the kernel is asked for.
+ * Bytes in, bytes out, and what the kernel reports.
  *
  * The input pass reads for all that stand in the list in batches: room is
  * made, one transfer reads for the whole batch, every result is committed, and
  * no code of the user's runs between.  The output pass writes in the same way.
- * Whoever leaves the output pass is settled: storage, interest, deadline and
- * list are made to agree with its state, all derived anew.
+ * Whoever leaves the output pass is settled: see bufferevent-settle.c.
  */
 
 #include <errno.h>
 #include <string.h>
 
 #include "bufferevent.h"
-#include "interest.h"
-
-/* The longest that a finished connection waits for the peer's FIN. */
-static const uint64_t LINGER_MS = 2000;
 
 struct batch {
 	unsigned n;
 	struct bufferevent *who[KERNEL_BATCH];
 	struct transfer transfer[KERNEL_BATCH];
 };
-
-/* --- What is wanted ------------------------------------------------------ */
-
-size_t bufev_read_room(const struct bufferevent *b)
-{
-	size_t length = bufev_ring_length(&b->in.ring);
-	size_t room = bufev_evbuffer_admits(&b->in);
-	size_t high = b->side[READ].high;
-
-	if (high != 0 && (high <= length || high - length < room))
-		room = high > length ? high - length : 0;
-	return room < b->max_transfer ? room : b->max_transfer;
-}
-
-static bool has_output(const struct bufferevent *b)
-{
-	return bufev_ring_length(&b->out.ring) > 0;
-}
-
-static bool can_read(const struct bufferevent *b)
-{
-	return bufev_is_reading(b) && !b->connecting && !b->greeting &&
-	       bufev_read_room(b) > 0;
-}
-
-static bool can_send(const struct bufferevent *b)
-{
-	return bufev_is_writing(b) && has_output(b) && !b->connecting &&
-	       !b->blocked;
-}
-
-static unsigned wanted_of(const struct bufferevent *b)
-{
-	return bufev_interest((struct interest){
-		.reading = bufev_is_reading(b),
-		.writing = bufev_is_writing(b),
-		.connecting = b->connecting,
-		.greeting = b->greeting,
-		.full = bufev_read_room(b) == 0,
-		.queued = has_output(b),
-		.blocked = b->blocked,
-		.watchful = b->writable && !b->reported && !b->what[READ] &&
-			    !b->shut,
-	});
-}
 
 /* --- Failing ------------------------------------------------------------- */
 
@@ -78,7 +28,7 @@ static unsigned wanted_of(const struct bufferevent *b)
  */
 static void fail_write(struct bufferevent *b, int error)
 {
-	b->held = can_read(b) && !b->finishing;
+	b->held = bufev_can_read(b) && !b->finishing;
 	b->reset |= error == ECONNRESET;
 	bufev_fail(b, WRITE, EVBUFFER_ERROR, error);
 }
@@ -106,174 +56,6 @@ static void end_connect(struct bufferevent *b)
 	b->greeting = error == 0 && !b->finishing;
 	if (error != 0)
 		bufev_fail(b, WRITE, EVBUFFER_ERROR, -error);
-}
-
-/* The kernel cannot watch for what is new in `wanted`. */
-static void refuse_interest(struct bufferevent *b, unsigned wanted, int error)
-{
-	unsigned fresh = wanted & ~(unsigned)b->watch.registered;
-
-	if (fresh & KERNEL_READ)
-		bufev_fail(b, READ, EVBUFFER_ERROR, error);
-	if (fresh & (KERNEL_WRITE | KERNEL_LOSS))
-		bufev_fail(b, WRITE, EVBUFFER_ERROR, error);
-}
-
-/* --- Settling ------------------------------------------------------------ */
-
-static void start_linger(struct bufferevent *b)
-{
-	struct reactor *r = b->watch.reactor;
-	struct side *in = &b->side[READ], *out = &b->side[WRITE];
-
-	if (in->timeout != 0)
-		return;
-	in->timeout = out->timeout && out->timeout < LINGER_MS ? out->timeout :
-								 LINGER_MS;
-	in->since = bufev_reactor_read_clock(r);
-	if (!b->fin_sent)
-		r->kernel->shutdown(r->self, b->watch.fd);
-	b->fin_sent = true;
-}
-
-/* One step of bufferevent_finish(): is there nothing left to do? */
-static bool is_finished(struct bufferevent *b)
-{
-	if (b->what[WRITE] || (b->what[READ] && b->what[READ] != EVBUFFER_EOF))
-		return true;
-	if (has_output(b))
-		return false;
-	if (b->connecting || !b->owned || !b->socket || b->what[READ])
-		return true;
-	if (!b->lingering)
-		return !(b->watch.pending & KERNEL_READ);
-	start_linger(b);
-	return false;
-}
-
-static void settle_interest(struct bufferevent *b)
-{
-	unsigned wanted = wanted_of(b);
-	int error = bufev_reactor_register(&b->watch, wanted);
-
-	if (error == 0)
-		return;
-	refuse_interest(b, wanted, -error);
-	if (bufev_reactor_register(&b->watch, wanted_of(b)) < 0)
-		bufev_reactor_register(&b->watch, 0);
-}
-
-static uint64_t deadline_of(const struct bufferevent *b, enum which side,
-			    unsigned event)
-{
-	const struct side *s = &b->side[side];
-
-	if (s->timeout == 0 || !(b->waiting & event))
-		return WHEEL_NEVER;
-	return bufev_reactor_deadline(s->since, s->timeout);
-}
-
-/*
- * The wheel's entry may come up too early, never too late: so what moves bytes
- * does not have to touch it.
- */
-static void settle_deadline(struct bufferevent *b)
-{
-	struct reactor *r = b->watch.reactor;
-	unsigned waiting = b->watch.wanted & (KERNEL_READ | KERNEL_WRITE);
-	unsigned fresh = waiting & ~(unsigned)b->waiting;
-	uint64_t read, write, first;
-
-	b->waiting = (uint8_t)waiting;
-	b->expired &= b->waiting;
-	if (!b->side[READ].timeout && !b->side[WRITE].timeout) {
-		bufev_wheel_stop(&r->timeouts, &b->entry);
-		return;
-	}
-	if ((fresh & KERNEL_READ) && !b->finishing)
-		b->side[READ].since = bufev_reactor_read_clock(r);
-	if (fresh & KERNEL_WRITE)
-		b->side[WRITE].since = bufev_reactor_read_clock(r);
-	read = deadline_of(b, READ, EV_READ);
-	write = deadline_of(b, WRITE, EV_WRITE);
-	first = read < write ? read : write;
-	if (first == WHEEL_NEVER)
-		bufev_wheel_stop(&r->timeouts, &b->entry);
-	else if (!bufev_linked(&b->entry.link) || first < b->entry.deadline)
-		bufev_wheel_start(&r->timeouts, &b->entry, first);
-}
-
-static void settle_count(struct bufferevent *b)
-{
-	struct reactor *r = b->watch.reactor;
-	bool counts = (b->connecting && !b->broken) || b->finishing ||
-		      (bufev_is_reading(b) && !b->connecting) ||
-		      (bufev_is_writing(b) && has_output(b));
-
-	if (counts == b->counted)
-		return;
-	b->counted = counts;
-	r->alive += counts ? 1 : (size_t)-1;
-}
-
-static void settle_shutdown(struct bufferevent *b)
-{
-	struct reactor *r = b->watch.reactor;
-
-	if (!b->shut || b->fin_sent || b->connecting || b->what[WRITE] ||
-	    has_output(b))
-		return;
-	b->fin_sent = true;
-	r->kernel->shutdown(r->self, b->watch.fd);
-}
-
-/* A regular file: the kernel will not report it, so each turn tries. */
-static bool is_always_readable(const struct bufferevent *b)
-{
-	return b->watch.registered == REGISTERED_ALWAYS &&
-	       (b->watch.wanted & KERNEL_READ);
-}
-
-/* Where the next pass will find it. */
-static void settle_place(struct bufferevent *b)
-{
-	struct reactor *r = b->watch.reactor;
-
-	if (b->watch.pending & KERNEL_READ)
-		bufev_reactor_place(r, &b->watch, PLACE_INPUT);
-	else if (bufev_has_callback(b))
-		bufev_reactor_place(r, &b->watch, PLACE_DELIVER);
-	else if (can_send(b))
-		bufev_reactor_place(r, &b->watch, PLACE_OUTPUT);
-	else if (b->watch.registered == REGISTERED_ALWAYS &&
-		 (b->watch.wanted & KERNEL_WRITE))
-		bufev_reactor_place(r, &b->watch, PLACE_ALWAYS);
-}
-
-static void settle(struct bufferevent *b)
-{
-	struct reactor *r = b->watch.reactor;
-
-	bufev_cache_settle(&r->cache, &b->in);
-	bufev_cache_settle(&r->cache, &b->out);
-	settle_shutdown(b);
-	if (b->finishing && is_finished(b)) {
-		bufev_release(b);
-		return;
-	}
-	settle_interest(b);
-	/* Where the kernel refuses, there is nothing to wait for. */
-	if (b->finishing && is_finished(b)) {
-		bufev_release(b);
-		return;
-	}
-	if (b->held && !can_read(b))
-		b->held = false;
-	if (b->held || is_always_readable(b))
-		b->watch.pending |= KERNEL_READ;
-	settle_deadline(b);
-	settle_count(b);
-	settle_place(b);
 }
 
 /* --- Batches ------------------------------------------------------------- */
@@ -388,7 +170,7 @@ static void input_pass(struct reactor *r)
 
 		b->watch.place = PLACE_NONE;
 		b->watch.pending = 0;
-		if (!can_read(b) || !offer_room(r, &batch, b))
+		if (!bufev_can_read(b) || !offer_room(r, &batch, b))
 			pass_on(b);
 		if (batch.n == KERNEL_BATCH)
 			read_batch(r, &batch);
@@ -438,7 +220,7 @@ static void write_batch(struct reactor *r, struct batch *batch)
 		sent(batch->who[i], offered_by(t), t->done, &now);
 	}
 	for (unsigned i = 0; i < batch->n; i++)
-		settle(batch->who[i]);
+		bufev_settle(batch->who[i]);
 	batch->n = 0;
 }
 
@@ -461,7 +243,7 @@ static bool offer_bytes(struct batch *batch, struct bufferevent *b)
 	struct iovec *v = batch->transfer[batch->n].v;
 	size_t n;
 
-	if (!can_send(b))
+	if (!bufev_can_send(b))
 		return false;
 	n = allowance(b);
 	if (n == 0)
@@ -479,7 +261,7 @@ static void output_pass(struct reactor *r)
 	bufev_list_init(&pass);
 	bufev_list_join(&pass, &r->list[PLACE_OUTPUT]);
 	if (bufev_reactor_stopped(r)) {
-		/* These have to wait for their turn, but not what they queued. */
+		/* These wait for their turn, but not what they queued. */
 		bufev_list_join(&pass, &r->list[PLACE_INPUT]);
 		bufev_list_join(&pass, &r->list[PLACE_DELIVER]);
 	}
@@ -488,7 +270,7 @@ static void output_pass(struct reactor *r)
 
 		b->watch.place = PLACE_NONE;
 		if (!offer_bytes(&batch, b))
-			settle(b);
+			bufev_settle(b);
 		if (batch.n == KERNEL_BATCH)
 			write_batch(r, &batch);
 	}
@@ -504,7 +286,7 @@ void bufev_send_now(struct bufferevent *b)
 			      .socket = b->socket };
 	uint64_t now = 0;
 
-	while (can_send(b)) {
+	while (bufev_can_send(b)) {
 		t.pieces = (unsigned)bufev_ring_bytes(
 			&b->out.ring, 0, bufev_ring_length(&b->out.ring), t.v);
 		r->kernel->transfer(r->self, &t, 1);
@@ -534,7 +316,7 @@ static void begin_pass(struct reactor *r)
 		struct bufferevent *b = bufev_of_link(link);
 
 		b->watch.place = PLACE_NONE;
-		settle(b);
+		bufev_settle(b);
 	}
 	fall_due(&r->list[PLACE_INPUT]);
 	fall_due(&r->list[PLACE_DELIVER]);
@@ -577,7 +359,7 @@ static void expire(struct bufferevent *b)
 {
 	uint64_t now = reactor_now(b->watch.reactor);
 
-	if (deadline_of(b, READ, EV_READ) <= now) {
+	if (bufev_deadline_of(b, READ, EV_READ) <= now) {
 		if (b->finishing) {
 			bufev_release(b);
 			return;
@@ -585,7 +367,7 @@ static void expire(struct bufferevent *b)
 		b->expired |= EV_READ;
 		try_reading(b);
 	}
-	if (deadline_of(b, WRITE, EV_WRITE) <= now) {
+	if (bufev_deadline_of(b, WRITE, EV_WRITE) <= now) {
 		b->expired |= EV_WRITE;
 		try_writing(b);
 	}

@@ -3,12 +3,12 @@
 #define LIB_BUFFEREVENT_H
 
 /*
- * The state of a bufferevent, and what its three files ask of each other.
+ * The state of a bufferevent, and what its four files ask of each other.
  *
  * bufferevent.c is what the user calls: it changes the state and puts the
  * bufferevent into the list in which the turn will find it.
- * bufferevent-io.c moves the bytes and makes the kernel and the timer wheel
- * agree with the state.  bufferevent-deliver.c makes the callbacks.
+ * bufferevent-io.c moves the bytes.  bufferevent-deliver.c makes the callbacks.
+ * bufferevent-settle.c makes kernel, wheel and lists agree with the state.
  *
  * Its size counts: an idle one with both timeouts takes at most 320 bytes of
  * heap, so sets of sides and single facts are kept small.
@@ -98,9 +98,6 @@ static inline bool bufev_is_writing(const struct bufferevent *b)
 	return (b->enabled & EV_WRITE) && !b->what[WRITE];
 }
 
-/* How many bytes reading may take: up to the high mark and the limit. */
-size_t bufev_read_room(const struct bufferevent *);
-
 /* Has the turn something to look at?  Puts it where it is settled. */
 void bufev_touch(struct bufferevent *);
 
@@ -113,6 +110,22 @@ void bufev_fail(struct bufferevent *, enum which, unsigned what, int error);
 bool bufev_has_callback(const struct bufferevent *);
 
 void bufev_deliver_pass(struct reactor *);
+
+/* --- bufferevent-settle.c ------------------------------------------------ */
+
+/* How many bytes reading may take: up to the high mark and the limit. */
+size_t bufev_read_room(const struct bufferevent *);
+
+/* Would a transfer now be of use? */
+bool bufev_can_read(const struct bufferevent *);
+bool bufev_can_send(const struct bufferevent *);
+
+/* When a side that waits times out, in ms; WHEEL_NEVER where it does not. */
+uint64_t bufev_deadline_of(const struct bufferevent *, enum which,
+			   unsigned event);
+
+/* Makes the world agree with its state; may free what has finished. */
+void bufev_settle(struct bufferevent *);
 
 /* --- bufferevent-io.c ---------------------------------------------------- */
 

@@ -328,7 +328,8 @@ static bool is_worth_trading(const struct evbuffer *dst,
 
 	if (n == 0 || bufev_ring_length(&dst->ring) > 0)
 		return false;
-	return n >= bufev_ring_cap(&src->ring) / 4 || (dst->owner && src->owner);
+	return n >= bufev_ring_cap(&src->ring) / 4 ||
+	       (dst->owner && src->owner);
 }
 
 static void trade(struct ring *dst, struct ring *src)

@@ -122,11 +122,12 @@ void bufferevent_free(struct bufferevent *);
 /*
  * Takes the bufferevent out of your hands: enables writing, sends what is
  * queued, closes the descriptor if owned, frees.  No callback is made after
- * this call, and the bufferevent is not yours to use; NULL is fine.  On an owned socket it
- * sends FIN and waits for the peer's, discarding input for up to 2 seconds
- * (or the write timeout where that is shorter), since closing with input
- * unread would reset the connection and lose what was sent.  The write timeout
- * bounds the sending.
+ * this call, and the bufferevent is not yours to use; NULL is fine.
+ *
+ * On an owned socket it sends FIN and waits for the peer's, discarding input
+ * for up to 2 seconds (or the write timeout where that is shorter), since
+ * closing with input unread would reset the connection and lose what was sent.
+ * The write timeout bounds the sending.
  */
 void bufferevent_finish(struct bufferevent *);
 

@@ -34,7 +34,7 @@ struct load {
 	/* The window: [opens, closes) in ns; before it all warms up. */
 	uint64_t opens, closes, ended;
 	bool open;
-	/* Seconds in the window: on a CPU, and ready to run but made to wait. */
+	/* Seconds in the window: on a CPU, and ready to run but waiting. */
 	double server_cpu, own_cpu, server_wait, own_wait;
 	uint64_t messages, batches;
 	uint32_t slots[LOAD_SLOTS];

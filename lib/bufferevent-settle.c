@@ -91,7 +91,7 @@ static void start_linger(struct bufferevent *b)
 /* One step of bufferevent_finish(): is there nothing left to do? */
 static bool is_finished(struct bufferevent *b)
 {
-	if (b->what[WRITE] || (b->what[READ] && b->what[READ] != EVBUFFER_EOF))
+	if (b->what[WRITE])
 		return true;
 	if (has_output(b))
 		return false;

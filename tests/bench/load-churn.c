@@ -41,7 +41,7 @@ static void receive(struct load *load, int epoll, int i)
 		return;
 	if (n <= 0)
 		load_fail("recv", n < 0 ? errno : EPIPE);
-	if (!load_took(load, i, (size_t)n, load_now()))
+	if (load_took(load, i, (size_t)n, load_now()) < 0)
 		return;
 	close(peer->fd);
 	peer->fd = -1;

@@ -60,14 +60,18 @@ static void begin(struct load *load, int epoll, int i, size_t *sent,
 static void compare(const struct load *load, int i, size_t n)
 {
 	size_t at = load->peers[i].got;
+	bool same = load->broadcast || at + n <= load->batch;
 
-	if (at + n > load->batch || memcmp(in, load->out + at, n) != 0)
-		load_fail("the echo differs from what was sent", EPROTO);
+	for (size_t k = 0; same && k < n; k++)
+		same = in[k] == load->out[(at + k) % load->batch];
+	if (!same)
+		load_fail("what came differs from what was sent", EPROTO);
 }
 
 static void receive(struct load *load, int epoll, int i, size_t *sent,
 		    uint64_t now)
 {
+	int next;
 	int flags = MSG_DONTWAIT | (load->check ? 0 : MSG_TRUNC);
 	ssize_t n = recv(load->peers[i].fd, in, sizeof(in), flags);
 
@@ -77,8 +81,9 @@ static void receive(struct load *load, int epoll, int i, size_t *sent,
 		load_fail("recv", n < 0 ? errno : EPIPE);
 	if (load->check)
 		compare(load, i, (size_t)n);
-	if (load_took(load, i, (size_t)n, now))
-		begin(load, epoll, i, sent, now);
+	next = load_took(load, i, (size_t)n, now);
+	if (next >= 0)
+		begin(load, epoll, next, &sent[next], now);
 }
 
 int load_by_epoll(struct load *load)
@@ -86,15 +91,18 @@ int load_by_epoll(struct load *load)
 	struct epoll_event events[EVENTS];
 	int i, k, n, epoll = epoll_create1(EPOLL_CLOEXEC);
 	size_t *sent = calloc((size_t)load->conns, sizeof(*sent));
+	int *first = calloc((size_t)load->conns, sizeof(*first));
 	uint64_t now = load_now();
 
-	if (epoll < 0 || !sent)
+	if (epoll < 0 || !sent || !first)
 		return -1;
 	load->engine = "epoll";
-	for (i = 0; i < load->conns; i++) {
+	for (i = 0; i < load->conns; i++)
 		watch(epoll, EPOLL_CTL_ADD, load, i, EPOLLIN);
-		begin(load, epoll, i, &sent[i], now);
-	}
+	n = load_first(load, first, now);
+	for (k = 0; k < n; k++)
+		begin(load, epoll, first[k], &sent[first[k]], now);
+	free(first);
 	while (load_goes_on(load, now)) {
 		n = epoll_wait(epoll, events, EVENTS, 1000);
 		now = load_now();
@@ -103,7 +111,7 @@ int load_by_epoll(struct load *load)
 			if (events[k].events & EPOLLOUT)
 				send_rest(load, epoll, i, &sent[i]);
 			if (events[k].events & ~(uint32_t)EPOLLOUT)
-				receive(load, epoll, i, &sent[i], now);
+				receive(load, epoll, i, sent, now);
 		}
 	}
 	free(sent);

@@ -173,12 +173,16 @@ static void lend(struct engine *e, uint16_t id)
 
 static void received(struct engine *e, int i, const struct io_uring_cqe *cqe)
 {
+	int next = -1;
+
 	if (cqe->res <= 0 && cqe->res != -ENOBUFS)
 		load_fail("receive", cqe->res < 0 ? -cqe->res : EPIPE);
 	if (cqe->flags & IORING_CQE_F_BUFFER)
 		lend(e, (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT));
-	if (cqe->res > 0 && load_took(e->load, i, (size_t)cqe->res, e->now))
-		e->due[e->dues++] = i;
+	if (cqe->res > 0)
+		next = load_took(e->load, i, (size_t)cqe->res, e->now);
+	if (next >= 0)
+		e->due[e->dues++] = next;
 	if (!(cqe->flags & IORING_CQE_F_MORE))
 		arm(e, i);
 }
@@ -220,6 +224,7 @@ static void round_of(struct engine *e)
 		e->sent[e->due[k]] = 0;
 		send_rest(e, e->due[k]);
 	}
+	e->uring.patience = load_patience(e->load);
 	enter(&e->uring, true);
 	e->now = load_now();
 	reap(e);
@@ -269,12 +274,10 @@ int load_by_uring(struct load *load)
 	if (open_uring(&e.uring) < 0 || register_files(&e) < 0 ||
 	    register_buffers(&e) < 0)
 		return -1;
-	e.uring.patience = load->conns < 16 ? 1 : (unsigned)load->conns / 8;
 	load->engine = "io_uring";
-	for (int i = 0; i < load->conns; i++) {
+	for (int i = 0; i < load->conns; i++)
 		arm(&e, i);
-		e.due[e.dues++] = i;
-	}
+	e.dues = load_first(load, e.due, e.now);
 	while (load_goes_on(load, e.now))
 		round_of(&e);
 	return 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The load generator for the echo servers.
+ * The load generator for the servers.
  *
- *   load [-e] [-c] [-n] [-i IDLE] [-p PID] PORT CONNS SIZE DEPTH SECS
+ *   load [-b] [-e] [-c] [-n] [-i IDLE] [-p PID] [-x FD]
+ *        PORT CONNS SIZE DEPTH SECS
  *
  * A closed loop: each of CONNS connections sends DEPTH messages of SIZE bytes
  * at once, waits until all of them have come back, and begins again; so the
@@ -14,11 +15,15 @@
  * Where io_uring is missing an epoll loop serves, with a note: "engine" in
  * the output says which, and "own_cpu" how busy the generator was.
  *
+ *   -b  broadcast: the first connection sends, and what it sent comes to all
+ *       others (load-broadcast.c); each of them is a message
  *   -e  the epoll loop in any case
  *   -c  compare each byte with what was sent (implies -e; for tests)
  *   -n  a new connection for each batch: connect, send, receive, close
  *   -i  open IDLE further connections that never say anything
  *   -p  the server's process: its CPU time and memory are reported too
+ *   -x  bulk through a proxy, whose target is the listening socket FD
+ *       (load-bulk.c); DEPTH is 1 for there, 2 for back, 3 for both ways
  *
  * The first tenth of SECS more warms up and is not counted.  Prints one line
  * of JSON; latencies are of whole batches, in microseconds.
@@ -27,6 +32,7 @@
 #include "load.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -68,21 +74,40 @@ static double server_seconds(pid_t server)
 	return (double)ns_of(clock) / 1e9;
 }
 
-/* How long its main thread has waited for a CPU; 0 where nobody says. */
-static double wait_seconds(pid_t process)
+static double wait_of(pid_t process, const char *thread)
 {
 	unsigned long long run = 0, waited = 0;
-	char path[64];
+	char path[320];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%ld/schedstat", (long)process);
-	file = process != 0 ? fopen(path, "re") : NULL;
+	snprintf(path, sizeof(path), "/proc/%ld/task/%s/schedstat",
+		 (long)process, thread);
+	file = fopen(path, "re");
 	if (!file)
 		return 0;
 	if (fscanf(file, "%llu %llu", &run, &waited) != 2)
 		waited = 0;
 	fclose(file);
 	return (double)waited / 1e9;
+}
+
+/* How long its threads have waited for a CPU; 0 where nobody says. */
+static double wait_seconds(pid_t process)
+{
+	struct dirent *thread;
+	double sum = 0;
+	char path[64];
+	DIR *threads;
+
+	snprintf(path, sizeof(path), "/proc/%ld/task", (long)process);
+	threads = process != 0 ? opendir(path) : NULL;
+	if (!threads)
+		return 0;
+	while ((thread = readdir(threads)) != NULL)
+		if (thread->d_name[0] != '.')
+			sum += wait_of(process, thread->d_name);
+	closedir(threads);
+	return sum;
 }
 
 static void read_times(struct load *load, double sign)
@@ -108,22 +133,49 @@ bool load_goes_on(struct load *load, uint64_t now)
 	return false;
 }
 
-bool load_took(struct load *load, int i, size_t n, uint64_t now)
+int load_first(struct load *load, int *peers, uint64_t now)
+{
+	if (load->broadcast)
+		return load_first_broadcast(load, peers, now);
+	for (int i = 0; i < load->conns; i++)
+		peers[i] = i;
+	return load->conns;
+}
+
+unsigned load_patience(const struct load *load)
+{
+	unsigned some = load->conns < 16 ? 1 : (unsigned)load->conns / 8;
+	unsigned sure = some;
+
+	if (load->broadcast)
+		sure = (unsigned)load->missing[load->delivered % LOAD_FLIGHT];
+	return sure < some ? sure : some;
+}
+
+void load_count(struct load *load, uint64_t began, uint64_t now)
+{
+	uint64_t us = (now - began) / 1000;
+
+	if (!load->open)
+		return;
+	load->slots[us < LOAD_SLOTS ? us : LOAD_SLOTS - 1]++;
+	load->batches++;
+}
+
+int load_took(struct load *load, int i, size_t n, uint64_t now)
 {
 	struct load_peer *peer = &load->peers[i];
-	uint64_t us;
 
+	if (load->broadcast)
+		return load_took_broadcast(load, i, n, now);
 	peer->got += n;
 	if (peer->got < load->batch)
-		return false;
+		return -1;
 	peer->got -= load->batch;
-	if (load->open) {
-		us = (now - peer->began) / 1000;
-		load->slots[us < LOAD_SLOTS ? us : LOAD_SLOTS - 1]++;
-		load->batches++;
+	load_count(load, peer->began, now);
+	if (load->open)
 		load->messages += (uint64_t)load->depth;
-	}
-	return true;
+	return i;
 }
 
 static unsigned percentile(const struct load *load, uint64_t percent)
@@ -131,6 +183,8 @@ static unsigned percentile(const struct load *load, uint64_t percent)
 	uint64_t seen = 0, sought = load->batches * percent / 100;
 	unsigned us;
 
+	if (load->batches == 0)
+		return 0;
 	for (us = 0; us < LOAD_SLOTS - 1; us++) {
 		seen += load->slots[us];
 		if (seen > sought)
@@ -222,6 +276,16 @@ static void *allocate(size_t count, size_t size)
 	return memory;
 }
 
+/* A broadcast server greets with a byte: so it knows the connection. */
+static void await_greetings(const struct load *load)
+{
+	char greeting;
+
+	for (int i = 0; i < load->conns; i++)
+		if (recv(load->peers[i].fd, &greeting, 1, 0) != 1)
+			load_fail("greeting", errno);
+}
+
 static void prepare(struct load *load, char **arg, int idle)
 {
 	struct rlimit limit;
@@ -248,6 +312,8 @@ static void prepare(struct load *load, char **arg, int idle)
 		load->peers[i].fd = load_connect(load);
 	for (i = 0; i < idle; i++)
 		load_connect(load);
+	if (load->broadcast)
+		await_greetings(load);
 	load->opens = load_now() + (uint64_t)(secs * 1e8);
 	load->closes = load->opens + (uint64_t)(secs * 1e9);
 }
@@ -256,6 +322,11 @@ static void run(struct load *load, bool plain, bool churn)
 {
 	int result = -1;
 
+	if (load->target >= 0) {
+		if (load_by_bulk(load) < 0)
+			load_fail("bulk", errno);
+		return;
+	}
 	if (!plain && !churn) {
 		result = load_by_uring(load);
 		if (result < 0)
@@ -272,12 +343,16 @@ static void run(struct load *load, bool plain, bool churn)
 
 int main(int argc, char **argv)
 {
-	static struct load load;
+	static struct load load = { .target = -1 };
 	bool plain = false, churn = false;
 	int idle = 0, opt;
 
-	while ((opt = getopt(argc, argv, "ecni:p:")) != -1) {
-		if (opt == 'e')
+	while ((opt = getopt(argc, argv, "becni:p:x:")) != -1) {
+		if (opt == 'b')
+			load.broadcast = true;
+		else if (opt == 'x')
+			load.target = atoi(optarg);
+		else if (opt == 'e')
 			plain = true;
 		else if (opt == 'c')
 			plain = load.check = true;
@@ -291,8 +366,8 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (argc - optind != 5) {
-		fprintf(stderr, "usage: load [-e] [-c] [-n] [-i IDLE] "
-				"[-p PID] PORT CONNS SIZE DEPTH SECS\n");
+		fprintf(stderr, "usage: load [-becn] [-i IDLE] [-p PID] "
+				"[-x FD] PORT CONNS SIZE DEPTH SECS\n");
 		return 2;
 	}
 	prepare(&load, argv + optind, idle);

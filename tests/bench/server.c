@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all echo servers do alike; see server.h. */
+/* What all servers do alike; see server.h. */
 
 #include "server.h"
 
@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+
+unsigned long server_writes, server_given;
 
 void server_fail(const char *what)
 {
@@ -60,6 +62,12 @@ void server_tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
+void server_greet(int fd)
+{
+	if (send(fd, "+", 1, MSG_NOSIGNAL) != 1)
+		server_fail("greeting");
+}
+
 static double seconds(struct timeval tv)
 {
 	return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
@@ -71,8 +79,9 @@ void server_report(void)
 
 	getrusage(RUSAGE_SELF, &usage);
 	printf("{\"user\": %.6f, \"sys\": %.6f, \"waits\": %lu, "
-	       "\"ready\": %lu, \"max_rss_kib\": %ld}\n",
+	       "\"ready\": %lu, \"writes\": %lu, \"given\": %lu, "
+	       "\"max_rss_kib\": %ld}\n",
 	       seconds(usage.ru_utime), seconds(usage.ru_stime), server_waits,
-	       server_ready, usage.ru_maxrss);
+	       server_ready, server_writes, server_given, usage.ru_maxrss);
 	fflush(stdout);
 }

@@ -3,7 +3,7 @@
 #define SERVER_H
 
 /*
- * What all echo servers do alike, so that they differ only in how they move
+ * What all servers do alike, so that they differ only in how they move
  * bytes: a listening socket on a free port of 127.0.0.1, TCP_NODELAY on each
  * connection, the port as the first line of output, and at SIGTERM one line of
  * JSON with the CPU time that was used and the waits that were made.
@@ -33,5 +33,15 @@ _Noreturn void server_fail(const char *what);
 
 /* How often the server waited, and how many descriptors were ready then. */
 extern unsigned long server_waits, server_ready;
+
+/*
+ * What a broadcast server counts: calls of write(2) and its kin, by
+ * server-writes.c, which io_uring passes by; and the bytes that it has given
+ * to its readers.
+ */
+extern unsigned long server_writes, server_given;
+
+/* Tells a new connection of a broadcast server that it is known. */
+void server_greet(int fd);
 
 #endif

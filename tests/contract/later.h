@@ -61,6 +61,8 @@ static inline int later_run(struct reactor *reactor)
 	later_begin(&later, 30, later_stop, reactor);
 	result = reactor_run(reactor);
 	later_end(&later);
+	if (result == 0)
+		reactor_turn(reactor, 0); /* takes the stop, come too late */
 	return result;
 }
 

@@ -234,6 +234,39 @@ static void test_pause_for_each_errno(void **state)
 	expect_pause(ENFILE);
 	expect_pause(ENOBUFS);
 	expect_pause(ENOMEM);
+	/* It cannot know that these are worse. */
+	expect_pause(EINVAL);
+	expect_pause(EOPNOTSUPP);
+}
+
+/* It fails for good, and the kernel reports the listener in every turn. */
+static void test_pause_for_good(void **state)
+{
+	enum { SECOND = 1000 };
+	struct script script;
+	struct reactor *reactor = script_reactor(&script);
+	uint64_t end;
+	struct gate g;
+	int turns;
+
+	(void)state;
+	harness_quote(pauses);
+	assert_non_null(reactor);
+	gate_open(&g, reactor);
+	script_freeze(&script);
+	script_count(&script, -1);
+	assert_int_equal(shutdown(bufferevent_listener_get_fd(g.listener),
+				  SHUT_RDWR),
+			 0);
+	end = script.clock / 1000000 + SECOND;
+	for (turns = 0; script.clock / 1000000 < end; turns++) {
+		assert_true(turns < 100);
+		assert_true(reactor_turn(reactor, SECOND) >= 0);
+	}
+	assert_in_range(script.calls[SCRIPT_ACCEPT], 2, 20);
+	gate_end(&g);
+	assert_int_equal(reactor_run(reactor), 0);
+	reactor_free(reactor);
 }
 
 static void test_free_in_the_pause(void **state)
@@ -405,6 +438,7 @@ int main(void)
 		harness_test(test_address_of_the_peer),
 		harness_test(test_pause_at_the_limit),
 		harness_test(test_pause_for_each_errno),
+		harness_test(test_pause_for_good),
 		harness_test(test_free_in_the_pause),
 		harness_test(test_aborted_is_passed_over),
 		harness_test(test_free_in_the_callback),

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "../support/script-kernel.h"
 #include "later.h"
 #include "party.h"
 
@@ -242,6 +243,42 @@ static void test_connecting(void **state)
 		harness_close(fd[--n]);
 }
 
+/* Its outcome has come: reading, though enabled, waits for nothing. */
+static void test_connect_that_timed_out(void **state)
+{
+	static struct script script;
+	struct reactor *reactor = script_reactor(&script);
+	struct sockaddr_in address;
+	struct party p = { .fd = -1, .peer = -1 };
+	int fd[FILLERS], n;
+
+	(void)state;
+	harness_quote(keep_going);
+	assert_non_null(reactor);
+	script_freeze(&script);
+	n = fill_queue(&address, fd);
+	p.bufferevent =
+		bufferevent_connect(reactor, (struct sockaddr *)&address,
+				    sizeof(address), party_called, party_called,
+				    party_called);
+	assert_non_null(p.bufferevent);
+	bufferevent_set_data(p.bufferevent, &p);
+	party_enable(&p, EV_READ);
+	bufferevent_set_timeouts(p.bufferevent, 0, 50);
+	harness_turns(reactor, party_is_told, &p, 10);
+	party_expect(&p, "write|timeout");
+	assert_int_equal(later_run(reactor), 0);
+	/* To go on with it is for the user to say. */
+	bufferevent_set_timeouts(p.bufferevent, 0, 0);
+	party_enable(&p, EV_WRITE);
+	expect_going(reactor);
+	party_expect(&p, "write|timeout");
+	party_end(&p);
+	reactor_free(reactor);
+	while (n > 0)
+		harness_close(fd[--n]);
+}
+
 static void test_finishing(void **state)
 {
 	struct fixture *f = *state;
@@ -393,6 +430,7 @@ int main(void)
 		harness_test(test_signals),
 		harness_test(test_listeners),
 		harness_test(test_connecting),
+		harness_test(test_connect_that_timed_out),
 		harness_test(test_finishing),
 		harness_test(test_enabled_for_reading),
 		harness_test(test_enabled_at_the_high_mark),

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "later.h"
 #include "party.h"
@@ -86,6 +87,86 @@ static void test_stop_ends_callbacks(void **state)
 	assert_int_equal(first->writes, 1);
 	party_end(&a);
 	party_end(&b);
+}
+
+static void stop_and_write_to_all(struct party *p, unsigned what)
+{
+	struct party *other = p->arg;
+
+	(void)what;
+	p->act = other->act = NULL;
+	reactor_stop(bufferevent_get_reactor(p->bufferevent));
+	party_write(p, "last");
+	party_write(other, "last");
+}
+
+/* One of them has been called, and the other still waits for that. */
+static void test_stop_sends_for_all(void **state)
+{
+	struct fixture *f = *state;
+	struct party a, b;
+
+	harness_quote(ends_callbacks);
+	open_rivals(&a, &b, f->reactor, stop_and_write_to_all);
+	assert_int_equal(reactor_run(f->reactor), 1);
+	assert_int_equal(a.reads + b.reads, 1);
+	party_peer_gets(&a, "last");
+	party_peer_gets(&b, "last");
+	assert_int_equal(a.writes + b.writes, 0);
+	/* And nothing that was to be called for is forgotten. */
+	assert_int_equal(later_run(f->reactor), 1);
+	assert_int_equal(a.reads, 1);
+	assert_int_equal(b.reads, 1);
+	assert_int_equal(a.writes, 1);
+	assert_int_equal(b.writes, 1);
+	party_end(&a);
+	party_end(&b);
+}
+
+/* A turn that is stopped before it begins calls nothing, but it sends. */
+static void test_stop_before_a_turn_sends(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote(ends_callbacks);
+	party_open(&p, f->reactor);
+	harness_spin(f->reactor, 2);
+	party_write(&p, "abc");
+	/* It has a callback to wait for: both sides are asked for one. */
+	assert_int_equal(
+		evbuffer_add(bufferevent_get_read(p.bufferevent), "x", 1), 0);
+	party_enable(&p, EV_READ | EV_WRITE);
+	reactor_stop(f->reactor);
+	assert_int_equal(reactor_turn(f->reactor, 0), 0);
+	party_expect(&p, "");
+	party_peer_gets(&p, "abc");
+	harness_spin(f->reactor, 2);
+	party_expect(&p, "read write");
+	party_end(&p);
+}
+
+/* A file is always ready, so it stands among those that are to be read. */
+static void test_stop_before_a_turn_sends_to_a_file(void **state)
+{
+	struct fixture *f = *state;
+	FILE *file = tmpfile();
+	struct stat is;
+	struct party p;
+
+	harness_quote(ends_callbacks);
+	assert_non_null(file);
+	party_adopt(&p, f->reactor, fileno(file), -1);
+	party_enable(&p, EV_READ);
+	party_write(&p, "abc");
+	reactor_stop(f->reactor);
+	assert_int_equal(reactor_turn(f->reactor, 0), 0);
+	party_expect(&p, "");
+	assert_int_equal(fstat(p.fd, &is), 0);
+	assert_int_equal(is.st_size, 3);
+	p.fd = -1;
+	party_end(&p);
+	fclose(file);
 }
 
 static void stop_and_free(struct party *p, unsigned what)
@@ -437,6 +518,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		harness_test(test_stop_ends_callbacks),
+		harness_test(test_stop_sends_for_all),
+		harness_test(test_stop_before_a_turn_sends),
+		harness_test(test_stop_before_a_turn_sends_to_a_file),
 		harness_test(test_stop_buries),
 		harness_test(test_undelivered_keeps_waiting),
 		harness_test(test_stop_before_run),

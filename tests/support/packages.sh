@@ -61,4 +61,9 @@ need()
 		echo "apt-get could not install: $missing"
 		exit 1
 	}
+	missing=$(missing_packages "$@")
+	[ -z "$missing" ] || {
+		echo "still missing after the installation: $missing"
+		exit 1
+	}
 }

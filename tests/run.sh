@@ -1,0 +1,125 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# sh tests/run.sh [--long]: builds everything and runs all tests.
+#
+# Stages, each in a build directory of its own under build-test/ (or under
+# $BUFEV_BUILD), without a warning:
+#
+#   gcc       all tests on all backends, the build checks, a benchmark smoke run
+#   clang     all tests on the best two backends of Linux
+#   asan      address and undefined-behaviour sanitizer, all backends
+#   tsan      thread sanitizer, the tests that use threads
+#   valgrind  the gcc build on epoll, with --long on all backends that valgrind
+#             understands (not io_uring); then the examples as valgrind-x
+#
+# What is missing of Debian's packages is installed where we are root.  The
+# very last line says "N passed, N failed"; the exit code is 0 where none did.
+
+set -u
+exec </dev/null
+export LC_ALL=C
+
+long=
+case ${1-} in
+'') ;;
+--long) long=yes ;;
+*)
+	sed -n 's/^# \(sh tests.*\)/usage: \1/p' "$0"
+	exit 2
+	;;
+esac
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+builds=${BUFEV_BUILD:-$root/build-test}
+
+. "$root/tests/support/packages.sh"
+# pkg-config comes first: it finds others.
+need pkg-config
+need gcc g++ clang clang++ make meson ninja nm python3 valgrind socat curl \
+	strace module:cmocka module:libevent module:libuv header:ev.h
+
+# What follows must not depend on how the caller builds other things.
+unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW
+
+logs=
+say()
+{
+	printf '\n=== %s\n' "$*"
+}
+
+# build NAME COMPILER OPTION...
+build()
+{
+	name=$1 compiler=$2
+	shift 2
+	say "build $name"
+	rm -rf "${builds:?}/$name"
+	mkdir -p "$builds"
+	CC=$compiler meson setup "$builds/$name" "$root" -Dwerror=true "$@" \
+		>"$builds/$name.log" 2>&1 &&
+		! grep WARNING "$builds/$name.log" &&
+		ninja -C "$builds/$name" >"$builds/$name.log" 2>&1 && return
+	tail -n 60 "$builds/$name.log"
+	return 1
+}
+
+# run STAGE BUILD SETUP ARGUMENT...: SETUP is "-" for none.
+run()
+{
+	stage=$1 build=$2 setup=$3
+	shift 3
+	say "run $stage"
+	base=$builds/$build/meson-logs/$stage
+	[ "$setup" = - ] || set -- --setup "$setup" "$@"
+	[ "$setup" = - ] || base=$base-$setup
+	meson test -C "$builds/$build" --no-rebuild --logbase "$stage" \
+		--print-errorlogs --quiet "$@" >"$builds/$stage.log" 2>&1 ||
+		cat "$builds/$stage.log"
+	grep -E '^(Ok|Fail|Timeout|Skipped):' "$builds/$stage.log"
+	logs="$logs$stage=$base.json
+"
+}
+
+# A stage that could not be built has no log, which counts as a failure.
+lost()
+{
+	for stage in "$@"; do
+		logs="$logs$stage=/nonexistent
+"
+	done
+}
+
+if build gcc gcc -Dbenchmarks=true; then
+	run gcc gcc -
+	if [ -n "$long" ]; then
+		run valgrind gcc valgrind
+	else
+		run valgrind gcc valgrind --suite once --suite epoll \
+			--no-suite examples
+	fi
+	run valgrind-x gcc valgrindexamples --suite examples --no-suite uring
+else
+	lost gcc valgrind valgrind-x
+fi
+if build clang clang; then
+	run clang clang - --suite once --suite epoll --suite uring
+else
+	lost clang
+fi
+if build asan gcc -Db_sanitize=address,undefined; then
+	run asan asan asan
+else
+	lost asan
+fi
+if build tsan gcc -Db_sanitize=thread; then
+	run tsan tsan tsan --suite threads
+else
+	lost tsan
+fi
+
+IFS='
+'
+# One argument a line.
+# shellcheck disable=SC2086
+exec python3 "$root/tests/support/summary.py" $logs

@@ -38,12 +38,17 @@ static bool can_report(const struct bufferevent *b, enum which side)
 	return b->what[side] && (b->enabled & side_event[side]);
 }
 
+static bool can_greet(const struct bufferevent *b)
+{
+	return b->greeting && (b->enabled & EV_WRITE);
+}
+
 bool bufev_has_callback(const struct bufferevent *b)
 {
 	if (b->finishing)
 		return false;
-	return b->asked || b->due || (b->greeting && (b->enabled & EV_WRITE)) ||
-	       can_report(b, WRITE) || can_report(b, READ);
+	return b->asked || b->due || can_greet(b) || can_report(b, WRITE) ||
+	       can_report(b, READ);
 }
 
 /* Whether to go on with this bufferevent. */
@@ -60,8 +65,6 @@ static bool call(struct bufferevent *b, bufferevent_cb *callback, unsigned what)
 
 static bool greet(struct bufferevent *b)
 {
-	if (!b->greeting || !(b->enabled & EV_WRITE))
-		return true;
 	b->greeting = false;
 	b->due &= (uint8_t)~EV_WRITE;
 	return call(b, b->write, EVBUFFER_WRITE);
@@ -119,11 +122,14 @@ static bool report(struct bufferevent *b, enum which side)
 	return call(b, b->failed, side_what[side] | what);
 }
 
+/* One write callback a pass: to be connected, or that bytes went. */
 static void deliver(struct bufferevent *b)
 {
-	if (b->finishing)
+	bool greets = can_greet(b);
+
+	if (b->finishing || (greets && !greet(b)))
 		return;
-	if (greet(b) && deliver_read(b) && deliver_write(b) && report(b, WRITE))
+	if (deliver_read(b) && (greets || deliver_write(b)) && report(b, WRITE))
 		report(b, READ);
 }
 

@@ -149,6 +149,7 @@ static bool offer_room(struct reactor *r, struct batch *batch,
 	size_t room = bufev_read_room(b), have;
 
 	if (!bufev_cache_open(&r->cache, &b->in, room)) {
+		b->held = false;
 		bufev_fail(b, READ, EVBUFFER_ERROR, ENOMEM);
 		return false;
 	}

@@ -55,8 +55,8 @@ static unsigned wanted_of(const struct bufferevent *b)
 		.full = bufev_read_room(b) == 0,
 		.queued = has_output(b),
 		.blocked = b->blocked,
-		.watchful = b->writable && !b->reported && !b->what[READ] &&
-			    !b->shut,
+		.watchful = b->writable && !b->reported && !b->shut &&
+			    !(b->what[READ] && (b->enabled & EV_READ)),
 	});
 }
 
@@ -65,6 +65,8 @@ static void refuse_interest(struct bufferevent *b, unsigned wanted, int error)
 {
 	unsigned fresh = wanted & ~(unsigned)b->watch.registered;
 
+	if (fresh == 0)
+		fresh = wanted;
 	if (fresh & KERNEL_READ)
 		bufev_fail(b, READ, EVBUFFER_ERROR, error);
 	if (fresh & (KERNEL_WRITE | KERNEL_LOSS))

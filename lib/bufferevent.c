@@ -343,24 +343,17 @@ int bufferevent_enable(struct bufferevent *b, unsigned events)
 	return 0;
 }
 
-/* A failure that was not reported yet is not to be. */
-static void forget(struct bufferevent *b, enum which side, unsigned what)
+/*
+ * A timeout that was not reported yet is not to be.  An error and an end of
+ * file are kept: the kernel may tell them only once.
+ */
+static void forget_timeout(struct bufferevent *b, enum which side)
 {
-	if (b->what[side] != what)
+	if (b->what[side] != EVBUFFER_TIMEOUT)
 		return;
 	b->what[side] = 0;
 	if (side == WRITE)
 		b->broken = false;
-}
-
-/*
- * An end of file and a timeout are found again when the side is enabled; an
- * error is kept, as the kernel tells it only once.
- */
-static void forget_side(struct bufferevent *b, enum which side)
-{
-	forget(b, side, EVBUFFER_EOF);
-	forget(b, side, EVBUFFER_TIMEOUT);
 }
 
 int bufferevent_disable(struct bufferevent *b, unsigned events)
@@ -376,9 +369,9 @@ int bufferevent_disable(struct bufferevent *b, unsigned events)
 	b->expired &= (uint8_t)left;
 	b->waiting &= (uint8_t)left;
 	if (events & EV_READ)
-		forget_side(b, READ);
+		forget_timeout(b, READ);
 	if (events & EV_WRITE)
-		forget_side(b, WRITE);
+		forget_timeout(b, WRITE);
 	bufev_touch(b);
 	return 0;
 }
@@ -398,8 +391,8 @@ void bufferevent_set_timeouts(struct bufferevent *b, uint64_t read_ms,
 	b->side[READ].timeout = read_ms;
 	b->side[WRITE].timeout = write_ms;
 	b->expired = 0;
-	forget(b, READ, EVBUFFER_TIMEOUT);
-	forget(b, WRITE, EVBUFFER_TIMEOUT);
+	forget_timeout(b, READ);
+	forget_timeout(b, WRITE);
 	if (!b->watch.reactor)
 		return;
 	b->side[READ].since = b->side[WRITE].since =

@@ -411,6 +411,7 @@ int bufev_wake_fork(struct reactor *r)
 	r->by_fd[w->watch.fd] = NULL;
 	close_bell(w);
 	w->bell = fd[1];
+	w->watch.fd = fd[0];
 	for (int signo = 1; signo <= SIGNALS; signo++)
 		if (w->watched & bit(signo))
 			__atomic_store_n(&signals[signo].bell, w->bell,

@@ -10,8 +10,11 @@
 #   clang     all tests on the best two backends of Linux
 #   asan      address and undefined-behaviour sanitizer, all backends
 #   tsan      thread sanitizer, the tests that use threads
-#   valgrind  the gcc build on epoll, with --long on all backends that valgrind
-#             understands (not io_uring); then the examples as valgrind-x
+#   valgrind  the gcc build, on all backends that valgrind understands (not
+#             io_uring); then the examples as valgrind-x
+#
+# With --long the tests of the gcc build are repeated 20 times, to find those
+# that fail now and then.
 #
 # What is missing of Debian's packages is installed where we are root.  The
 # very last line says "N passed, N failed"; the exit code is 0 where none did.
@@ -42,6 +45,16 @@ need gcc g++ clang clang++ make meson ninja nm python3 valgrind socat curl \
 # What follows must not depend on how the caller builds other things.
 unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW
 
+# Two at a time would wipe each other's builds.
+mkdir -p "$builds"
+if command -v flock >/dev/null; then
+	exec 9>"$builds/lock"
+	flock -n 9 || {
+		echo "another run is going on in $builds"
+		exit 1
+	}
+fi
+
 logs=
 say()
 {
@@ -55,7 +68,6 @@ build()
 	shift 2
 	say "build $name"
 	rm -rf "${builds:?}/$name"
-	mkdir -p "$builds"
 	CC=$compiler meson setup "$builds/$name" "$root" -Dwerror=true "$@" \
 		>"$builds/$name.log" 2>&1 &&
 		! grep WARNING "$builds/$name.log" &&
@@ -93,11 +105,10 @@ lost()
 if build gcc gcc -Dbenchmarks=true; then
 	run gcc gcc -
 	if [ -n "$long" ]; then
-		run valgrind gcc valgrind
-	else
-		run valgrind gcc valgrind --suite once --suite epoll \
+		run repeat gcc - --repeat 20 --no-suite build --no-suite bench \
 			--no-suite examples
 	fi
+	run valgrind gcc valgrind
 	run valgrind-x gcc valgrindexamples --suite examples --no-suite uring
 else
 	lost gcc valgrind valgrind-x

@@ -82,11 +82,10 @@ struct bufferevent;
  *
  * error, the rest: EVBUFFER_READ or EVBUFFER_WRITE with one of EVBUFFER_EOF,
  * EVBUFFER_ERROR (errno holds the error too) and EVBUFFER_TIMEOUT (errno holds
- * ETIMEDOUT).  That side
- * is disabled when the callback begins; what was queued on it is kept, and
- * enabling it tries again.  At most once a side and turn, after the read
- * callback for the bytes that came before; a write error before an end of
- * input.
+ * ETIMEDOUT).  That side is disabled when the callback begins; what was queued
+ * on it is kept, and enabling it tries again.  Once for each failure, at most
+ * twice a side and turn; after the read callback for the bytes that came
+ * before, and a write error before an end of input.
  */
 typedef void bufferevent_cb(struct bufferevent *, unsigned what);
 
@@ -96,7 +95,9 @@ typedef void bufferevent_cb(struct bufferevent *, unsigned what);
  * A bufferevent for fd on reactor_default(): EV_WRITE enabled, EV_READ not, no
  * marks, no timeouts.  Any stream will do: sockets, pipes, terminals, regular
  * files.  read and write may be NULL.  The descriptor is made non-blocking;
- * freeing puts a borrowed one back as it was.
+ * freeing puts a borrowed one back as it was.  (Where two share one open file,
+ * as the 0 and 1 of a terminal do, they share that flag: free them in the
+ * reverse order, and together.)
  *
  * Returns NULL, with the descriptor as it was: EINVAL (no error callback, a
  * message socket), EBADF, EEXIST (this reactor serves fd already), ENOMEM, or

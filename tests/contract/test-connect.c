@@ -105,6 +105,39 @@ static void test_connected_is_held_back(void **state)
 	party_end(&p);
 }
 
+/* Each write callback queues more, and the first of a turn sends it, too. */
+static void send_at_once(struct party *p, unsigned what)
+{
+	(void)what;
+	assert_int_equal(bufferevent_write(p->bufferevent, "x", 1), 0);
+	if (p->writes == 1)
+		bufferevent_flush(p->bufferevent);
+}
+
+static void test_connected_and_flushed(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in address;
+	struct party p;
+	int listener = open_listener(&address, 5);
+
+	harness_quote("write: at most twice a turn");
+	party_connect(&p, f->reactor, &address, sizeof(address));
+	p.act = send_at_once;
+	for (int turn = 0; turn < 5; turn++) {
+		int before = p.writes;
+
+		assert_true(reactor_turn(f->reactor, 1000) >= 0);
+		assert_in_range(p.writes - before, 0, 2);
+	}
+	assert_true(p.writes >= 2);
+	p.act = NULL;
+	p.peer = accept(listener, NULL, NULL);
+	assert_true(p.peer >= 0);
+	harness_close(listener);
+	party_end(&p);
+}
+
 static void test_queued_before_connected(void **state)
 {
 	struct fixture *f = *state;
@@ -377,6 +410,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		harness_test(test_connected_comes_first),
 		harness_test(test_connected_is_held_back),
+		harness_test(test_connected_and_flushed),
 		harness_test(test_queued_before_connected),
 		harness_test(test_null_for_a_wrong_length),
 		harness_test(test_null_for_an_unknown_family),

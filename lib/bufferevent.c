@@ -12,14 +12,9 @@
 #include "check.h"
 #include "kernel-posix.h"
 #include "memory.h"
+#include "refuse.h"
 
 enum { MAX_TRANSFER = 64 * 1024 };
-
-static int refuse(int error)
-{
-	errno = error;
-	return -1;
-}
 
 static void check(const struct bufferevent *b)
 {
@@ -241,7 +236,7 @@ int bufferevent_write(struct bufferevent *b, const void *data, size_t n)
 {
 	check(b);
 	if (b->shut)
-		return refuse(EPIPE);
+		return bufev_refuse(EPIPE);
 	return evbuffer_add(&b->out, data, n);
 }
 
@@ -249,7 +244,7 @@ int bufferevent_write_buffer(struct bufferevent *b, struct evbuffer *src)
 {
 	check(b);
 	if (b->shut)
-		return refuse(EPIPE);
+		return bufev_refuse(EPIPE);
 	return evbuffer_add_buffer(&b->out, src);
 }
 
@@ -276,7 +271,7 @@ int bufferevent_set_read_watermarks(struct bufferevent *b, size_t low,
 	check(b);
 	if ((high != 0 && low > high) ||
 	    (b->in.limit != 0 && low > b->in.limit))
-		return refuse(EINVAL);
+		return bufev_refuse(EINVAL);
 	b->side[READ].low = low;
 	b->side[READ].high = high;
 	ask(b, EV_READ);
@@ -288,7 +283,7 @@ int bufferevent_set_write_watermarks(struct bufferevent *b, size_t low,
 {
 	check(b);
 	if (high != 0 && low > high)
-		return refuse(EINVAL);
+		return bufev_refuse(EINVAL);
 	b->side[WRITE].low = low;
 	b->side[WRITE].high = high;
 	ask(b, EV_WRITE);
@@ -331,9 +326,9 @@ int bufferevent_enable(struct bufferevent *b, unsigned events)
 {
 	check(b);
 	if (events & ~(EV_READ | EV_WRITE))
-		return refuse(EINVAL);
+		return bufev_refuse(EINVAL);
 	if (!b->watch.reactor)
-		return refuse(ECANCELED);
+		return bufev_refuse(ECANCELED);
 	b->enabled |= (uint8_t)events;
 	if (events & EV_WRITE) {
 		b->broken = b->what[WRITE] != 0;
@@ -362,7 +357,7 @@ int bufferevent_disable(struct bufferevent *b, unsigned events)
 
 	check(b);
 	if (events & ~(EV_READ | EV_WRITE))
-		return refuse(EINVAL);
+		return bufev_refuse(EINVAL);
 	b->enabled &= (uint8_t)left;
 	b->asked &= (uint8_t)left;
 	b->due &= (uint8_t)left;
@@ -416,9 +411,9 @@ int bufferevent_shutdown(struct bufferevent *b)
 {
 	check(b);
 	if (!b->socket)
-		return refuse(ENOTSOCK);
+		return bufev_refuse(ENOTSOCK);
 	if (!b->watch.reactor)
-		return refuse(ECANCELED);
+		return bufev_refuse(ECANCELED);
 	b->shut = true;
 	bufev_touch(b);
 	return 0;

@@ -17,6 +17,7 @@
 
 #include "check.h"
 #include "evbuffer.h"
+#include "refuse.h"
 
 #define NOWHERE SIZE_MAX
 
@@ -48,12 +49,6 @@ static inline size_t lesser(size_t a, size_t b)
 static inline size_t greater(size_t a, size_t b)
 {
 	return a > b ? a : b;
-}
-
-static int fail(int error)
-{
-	errno = error;
-	return -1;
 }
 
 static void look(const struct evbuffer *b)
@@ -206,10 +201,11 @@ ssize_t evbuffer_search(const struct evbuffer *b, size_t from,
 
 	look(b);
 	if (n == 0 || from > bufev_ring_length(&b->ring))
-		return fail(EINVAL);
+		return bufev_refuse(EINVAL);
 	t = text_from(b, from);
 	found = find(&t, needle, n);
-	return found == NOWHERE ? fail(ENOENT) : (ssize_t)(from + found);
+	return found == NOWHERE ? bufev_refuse(ENOENT) :
+				  (ssize_t)(from + found);
 }
 
 /* --- The end of a line --------------------------------------------------- */
@@ -349,11 +345,11 @@ ssize_t evbuffer_search_eol(const struct evbuffer *b, size_t from,
 
 	look(b);
 	if (from > bufev_ring_length(&b->ring))
-		return fail(EINVAL);
+		return bufev_refuse(EINVAL);
 	t = text_from(b, from);
 	error = find_eol(&t, kind, &eol);
 	if (error)
-		return fail(error);
+		return bufev_refuse(error);
 	if (eol_len)
 		*eol_len = eol.length;
 	return (ssize_t)(from + eol.at);

@@ -23,6 +23,7 @@
 #include "evbuffer.h"
 #include "kernel-posix.h"
 #include "memory.h"
+#include "refuse.h"
 
 enum { STORAGE_LEAST = 128, READ_MOST = 64 * 1024 };
 
@@ -49,12 +50,6 @@ static inline void changed(struct evbuffer *b)
 {
 	if (b->owner)
 		b->owner->changed(b);
-}
-
-static int fail(int error)
-{
-	errno = error;
-	return -1;
 }
 
 static inline size_t lesser(size_t a, size_t b)
@@ -119,7 +114,7 @@ static int find_room(struct evbuffer *b, size_t n)
 
 	if (!error)
 		error = bufev_evbuffer_grow(b, n);
-	return error ? fail(error) : 0;
+	return error ? bufev_refuse(error) : 0;
 }
 
 /* 0, or -1 with errno. */
@@ -178,7 +173,7 @@ int evbuffer_set_limit(struct evbuffer *b, size_t max)
 	begin(b);
 	error = b->owner ? b->owner->check_limit(b, max) : 0;
 	if (error)
-		return fail(error);
+		return bufev_refuse(error);
 	b->limit = max;
 	changed(b);
 	return 0;
@@ -204,10 +199,10 @@ int evbuffer_add_iovec(struct evbuffer *b, const struct iovec *pieces,
 
 	begin(b);
 	if (count < 0)
-		return fail(EINVAL);
+		return bufev_refuse(EINVAL);
 	for (i = 0; i < count; i++) {
 		if (pieces[i].iov_len > SSIZE_MAX - sum)
-			return fail(EOVERFLOW);
+			return bufev_refuse(EOVERFLOW);
 		sum += pieces[i].iov_len;
 	}
 	if (make_room(b, sum) < 0)
@@ -297,7 +292,7 @@ int evbuffer_add_vprintf(struct evbuffer *b, const char *format, va_list list)
 	if (!error && !done)
 		error = print_again(b, (size_t)n, format, list);
 	if (error)
-		return fail(error);
+		return bufev_refuse(error);
 	if (done)
 		bufev_ring_commit(&b->ring, (size_t)n);
 	changed(b);
@@ -364,11 +359,11 @@ ssize_t evbuffer_remove_buffer(struct evbuffer *src, struct evbuffer *dst,
 	begin(src);
 	begin(dst);
 	if (dst == src)
-		return fail(EINVAL);
+		return bufev_refuse(EINVAL);
 	n = lesser(n, length);
 	error = admit(dst, n);
 	if (error)
-		return fail(error);
+		return bufev_refuse(error);
 	if (n == length && is_worth_trading(dst, src))
 		trade(&dst->ring, &src->ring);
 	else if (copy_over(dst, src, n) < 0)
@@ -464,7 +459,7 @@ int evbuffer_reserve(struct evbuffer *b, size_t n, struct iovec v[2])
 {
 	begin(b);
 	if (n == 0)
-		return fail(EINVAL);
+		return bufev_refuse(EINVAL);
 	if (make_room(b, n) < 0)
 		return -1;
 	b->ring.lent = true;
@@ -476,7 +471,7 @@ int evbuffer_commit(struct evbuffer *b, size_t n)
 {
 	look(b);
 	if (!b->ring.lent || n > lendable(b))
-		return fail(EINVAL);
+		return bufev_refuse(EINVAL);
 	b->ring.lent = false;
 	bufev_ring_commit(&b->ring, n);
 	changed(b);
@@ -508,13 +503,13 @@ ssize_t evbuffer_read(struct evbuffer *b, int fd, size_t max)
 	begin(b);
 	error = prepare_read(b, &max);
 	if (error)
-		return fail(error);
+		return bufev_refuse(error);
 	if (max == 0)
 		return 0;
 	pieces = bufev_ring_space(&b->ring, max, v);
 	done = bufev_posix_move(fd, false, v, pieces);
 	if (done < 0)
-		return fail((int)-done);
+		return bufev_refuse((int)-done);
 	bufev_ring_commit(&b->ring, (size_t)done);
 	changed(b);
 	return done;
@@ -533,7 +528,7 @@ ssize_t evbuffer_write(struct evbuffer *b, int fd, size_t max)
 		return 0;
 	done = bufev_posix_move(fd, true, v, pieces);
 	if (done < 0)
-		return fail((int)-done);
+		return bufev_refuse((int)-done);
 	drop(&b->ring, (size_t)done);
 	changed(b);
 	return done;

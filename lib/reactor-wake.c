@@ -25,6 +25,7 @@
 
 #include "check.h"
 #include "reactor.h"
+#include "refuse.h"
 
 /* --- The bell ------------------------------------------------------------ */
 
@@ -261,12 +262,6 @@ static void handle(int signo)
 	ring(__atomic_load_n(&signals[signo].bell, __ATOMIC_SEQ_CST));
 }
 
-static int refuse(int error)
-{
-	errno = error;
-	return -1;
-}
-
 static int claim(struct reactor *r, int signo)
 {
 	struct reactor *nobody = NULL;
@@ -275,7 +270,7 @@ static int claim(struct reactor *r, int signo)
 	if (!__atomic_compare_exchange_n(&signals[signo].owner, &nobody, r,
 					 false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))
-		return refuse(EBUSY);
+		return bufev_refuse(EBUSY);
 	__atomic_store_n(&signals[signo].bell, r->wake.bell, __ATOMIC_SEQ_CST);
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = handle;
@@ -285,7 +280,7 @@ static int claim(struct reactor *r, int signo)
 		int error = errno;
 
 		__atomic_store_n(&signals[signo].owner, NULL, __ATOMIC_SEQ_CST);
-		return refuse(error);
+		return bufev_refuse(error);
 	}
 	r->wake.watched |= bit(signo);
 	return 0;
@@ -303,10 +298,11 @@ int reactor_signal_start(struct reactor *r, struct reactor_signal *s, int signo)
 {
 	bufev_reactor_check(r);
 	if (signo < 1 || signo > SIGNALS || !s->caught)
-		return refuse(EINVAL);
+		return bufev_refuse(EINVAL);
 	if (s->reactor)
-		return s->reactor == r && s->signo == signo ? 0 :
-							      refuse(EINVAL);
+		return s->reactor == r && s->signo == signo ?
+			       0 :
+			       bufev_refuse(EINVAL);
 	if (!(r->wake.watched & bit(signo)) && claim(r, signo) < 0)
 		return -1;
 	s->reactor = r;

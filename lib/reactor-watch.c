@@ -14,6 +14,7 @@
 #include "check.h"
 #include "memory.h"
 #include "reactor.h"
+#include "refuse.h"
 
 /* --- Lists --------------------------------------------------------------- */
 
@@ -99,18 +100,12 @@ int bufev_reactor_register(struct reactor_watch *w, unsigned wanted)
 
 /* --- Watches ------------------------------------------------------------- */
 
-static int refuse(int error)
-{
-	errno = error;
-	return -1;
-}
-
 static int change(struct reactor *r, struct reactor_watch *w, unsigned events)
 {
 	int error = bufev_reactor_register(w, events);
 
 	if (error < 0)
-		return refuse(-error);
+		return bufev_refuse(-error);
 	if (w->registered == REGISTERED_ALWAYS)
 		bufev_reactor_place(r, w, PLACE_ALWAYS);
 	return 0;
@@ -123,7 +118,7 @@ static int start(struct reactor *r, struct reactor_watch *w, int fd,
 	int error;
 
 	if (fd < r->fds && r->by_fd[fd])
-		return refuse(EEXIST);
+		return bufev_refuse(EEXIST);
 	memset(&w->link, 0, sizeof(w->link));
 	w->registered = w->wanted = w->pending = w->place = 0;
 	w->reactor = r;
@@ -137,7 +132,7 @@ static int start(struct reactor *r, struct reactor_watch *w, int fd,
 		bufev_reactor_register(w, 0);
 		bufev_reactor_unplace(w);
 		w->reactor = NULL;
-		return refuse(error);
+		return bufev_refuse(error);
 	}
 	r->alive++;
 	return 0;
@@ -148,11 +143,11 @@ int reactor_watch_set(struct reactor *r, struct reactor_watch *w, int fd,
 {
 	bufev_reactor_check(r);
 	if ((events & ~(EV_READ | EV_WRITE)) || !w->ready)
-		return refuse(EINVAL);
+		return bufev_refuse(EINVAL);
 	if (w->reactor && (w->reactor != r || w->fd != fd))
-		return refuse(EINVAL);
+		return bufev_refuse(EINVAL);
 	if (fd < 0)
-		return refuse(EBADF);
+		return bufev_refuse(EBADF);
 	if (events == 0) {
 		reactor_watch_stop(w);
 		return 0;

@@ -86,7 +86,7 @@ static void keep(struct cache *c, unsigned count)
 
 void bufev_cache_trim(struct cache *c)
 {
-	keep(c, c->count / 2);
+	keep(c, c->count / 8);
 }
 
 void bufev_cache_clear(struct cache *c)

@@ -36,7 +36,7 @@ bool bufev_cache_open(struct cache *, struct evbuffer *, size_t n);
 /* After use: no storage for nothing, and none that is far too large. */
 void bufev_cache_settle(struct cache *, struct evbuffer *);
 
-/* Nothing is going on: gives half of the blocks back to the allocator. */
+/* Nothing is going on: gives most blocks back, after three times all. */
 void bufev_cache_trim(struct cache *);
 
 /* All of them. */

@@ -50,6 +50,20 @@ static double median(double *values, size_t n)
 	return values[n / 2];
 }
 
+/* How long this thread has waited for a CPU; 0 where nobody says. */
+static uint64_t wait_ns(void)
+{
+	unsigned long long run = 0, waited = 0;
+	FILE *file = fopen("/proc/thread-self/schedstat", "re");
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu %llu", &run, &waited) != 2)
+		waited = 0;
+	fclose(file);
+	return waited;
+}
+
 void bench_compare(const char *name, unsigned count,
 		   const struct bench_entry *entry, size_t entries)
 {
@@ -57,6 +71,8 @@ void bench_compare(const char *name, unsigned count,
 	double ratio[BENCH_ENTRIES][BENCH_ROUNDS];
 	size_t i, round, rounds = smoke ? 1 : BENCH_ROUNDS;
 	unsigned n = bench_scale(count);
+	uint64_t began = bench_now(), waited = wait_ns();
+	double wait;
 
 	for (round = 0; round < rounds; round++)
 		for (i = 0; i < entries; i++) {
@@ -64,13 +80,15 @@ void bench_compare(const char *name, unsigned count,
 				       (double)n;
 			ratio[i][round] = ns[0][round] / ns[i][round];
 		}
+	wait = (double)(wait_ns() - waited) / (double)(bench_now() - began);
 	for (i = 0; i < entries; i++) {
 		double middle = median(ns[i], rounds);
 
 		printf("{\"case\": \"%s\", \"who\": \"%s\", \"ns\": %.2f, "
-		       "\"low\": %.2f, \"high\": %.2f, \"ratio\": %.3f}\n",
+		       "\"low\": %.2f, \"high\": %.2f, \"ratio\": %.3f, "
+		       "\"wait\": %.3f}\n",
 		       name, entry[i].who, middle, ns[i][0], ns[i][rounds - 1],
-		       median(ratio[i], rounds));
+		       median(ratio[i], rounds), wait);
 	}
 	fflush(stdout);
 }

@@ -10,7 +10,8 @@
  * one after the other, round after round, and prints a line of JSON a
  * contestant: the median time of one piece of work in nanoseconds, its spread
  * (lowest and highest round), and the median, over the rounds, of the ratio of
- * the first contestant's time to its own: above 1 it is the faster one.
+ * the first contestant's time to its own: above 1 it is the faster one.  "wait"
+ * is the share of the time in which this thread was ready and had no CPU.
  */
 
 #include <stddef.h>

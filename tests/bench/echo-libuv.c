@@ -2,11 +2,15 @@
 /*
  * The echo server on libuv's streams.
  *
+ *   echo-libuv [-t MS]
+ *
  * Written from its guide's echo server, in the cheapest form that its
  * reference allows: the allocation callback always lends the same buffer
  * rather than a fresh one, and the answer goes out by uv_try_write(), which
  * needs no request.  What that does not take is copied for a uv_write(), and
- * reading stops until it is gone.
+ * reading stops until it is gone.  Its streams have no timeouts: with -t each
+ * connection has a uv_timer_t, and uv_timer_again() after each read, which is
+ * what its reference offers for that.
  */
 
 #include "server.h"
@@ -23,7 +27,14 @@ struct rest {
 	char data[];
 };
 
+struct conn {
+	uv_tcp_t tcp; /* first: the callbacks get its address */
+	uv_timer_t idle;
+	int open; /* handles */
+};
+
 static char shared[ROOM];
+static uint64_t timeout;
 
 static void lend(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
@@ -34,13 +45,28 @@ static void lend(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 
 static void forget(uv_handle_t *handle)
 {
-	free(handle);
+	struct conn *conn = handle->data;
+
+	if (--conn->open == 0)
+		free(conn);
 }
 
 static void end(uv_stream_t *stream)
 {
-	if (!uv_is_closing((uv_handle_t *)stream))
-		uv_close((uv_handle_t *)stream, forget);
+	struct conn *conn = (struct conn *)stream;
+
+	if (uv_is_closing((uv_handle_t *)stream))
+		return;
+	uv_close((uv_handle_t *)&conn->tcp, forget);
+	if (timeout)
+		uv_close((uv_handle_t *)&conn->idle, forget);
+}
+
+static void expired(uv_timer_t *idle)
+{
+	struct conn *conn = idle->data;
+
+	end((uv_stream_t *)&conn->tcp);
 }
 
 static void echo(uv_stream_t *, ssize_t, const uv_buf_t *);
@@ -81,6 +107,8 @@ static void echo(uv_stream_t *stream, ssize_t n, const uv_buf_t *lent)
 		end(stream);
 		return;
 	}
+	if (timeout)
+		uv_timer_again(&((struct conn *)stream)->idle);
 	buffer = uv_buf_init(lent->base, (unsigned)n);
 	sent = uv_try_write(stream, &buffer, 1);
 	if (sent == n)
@@ -96,20 +124,28 @@ static void echo(uv_stream_t *stream, ssize_t n, const uv_buf_t *lent)
 
 static void accepted(uv_stream_t *listener, int status)
 {
-	uv_tcp_t *conn;
+	struct conn *conn;
+	uv_stream_t *stream;
 
 	if (status < 0)
 		return;
 	conn = malloc(sizeof(*conn));
 	if (!conn)
 		server_fail("memory");
-	uv_tcp_init(listener->loop, conn);
-	if (uv_accept(listener, (uv_stream_t *)conn) < 0) {
-		end((uv_stream_t *)conn);
+	stream = (uv_stream_t *)&conn->tcp;
+	uv_tcp_init(listener->loop, &conn->tcp);
+	conn->tcp.data = conn->idle.data = conn;
+	conn->open = timeout ? 2 : 1;
+	if (timeout) {
+		uv_timer_init(listener->loop, &conn->idle);
+		uv_timer_start(&conn->idle, expired, timeout, timeout);
+	}
+	if (uv_accept(listener, stream) < 0) {
+		end(stream);
 		return;
 	}
-	uv_tcp_nodelay(conn, 1);
-	uv_read_start((uv_stream_t *)conn, lend, echo);
+	uv_tcp_nodelay(&conn->tcp, 1);
+	uv_read_start(stream, lend, echo);
 }
 
 static void ended(uv_signal_t *term, int signo)
@@ -118,13 +154,15 @@ static void ended(uv_signal_t *term, int signo)
 	uv_stop(term->loop);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	uv_loop_t *loop = uv_default_loop();
 	static uv_tcp_t listener;
 	static uv_signal_t term;
 	int fd = server_listen();
 
+	if (argc > 2 && strcmp(argv[1], "-t") == 0)
+		timeout = strtoull(argv[2], NULL, 10);
 	signal(SIGPIPE, SIG_IGN);
 	uv_tcp_init(loop, &listener);
 	uv_tcp_open(&listener, fd);

@@ -56,6 +56,7 @@ int load_by_churn(struct load *load)
 	if (epoll < 0)
 		return -1;
 	load->engine = "churn";
+	load->fresh = load->conns;
 	for (i = 0; i < load->conns; i++)
 		begin(load, epoll, i);
 	while (load_goes_on(load, load_now())) {

@@ -22,7 +22,7 @@ struct load_peer {
 	int fd;
 	size_t got;	/* bytes of this batch that came back */
 	uint64_t began; /* ns: when the batch was sent */
-	uint64_t whole; /* broadcast: batches that came */
+	uint64_t whole; /* batches that came */
 };
 
 struct load {
@@ -38,6 +38,7 @@ struct load {
 	/* The window: [opens, closes) in ns; before it all warms up. */
 	uint64_t opens, closes, ended;
 	bool open;
+	int fresh; /* peers that have not got their first batch */
 	/* Seconds in the window: on a CPU, and ready to run but waiting. */
 	double server_cpu, own_cpu, server_wait, own_wait;
 	uint64_t messages, batches;

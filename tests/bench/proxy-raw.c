@@ -27,7 +27,8 @@
 enum { EVENTS = 64, ROOM = 65536 };
 
 struct side {
-	struct side *other; /* both are in one struct pair */
+	struct pair *pair;
+	struct side *other;
 	int fd;
 	uint32_t events;     /* registered */
 	bool over;	     /* its input has ended */
@@ -36,10 +37,13 @@ struct side {
 };
 
 struct pair {
-	struct side client, server; /* client first: a pair is freed by it */
+	struct pair *next; /* among those that have ended */
+	bool ended;
+	struct side client, server;
 };
 
 static int epoll;
+static struct pair *gone;
 static struct sockaddr_in target = { .sin_family = AF_INET };
 
 static void watch(int op, int fd, void *data, uint32_t events)
@@ -86,31 +90,51 @@ static bool take(struct side *side)
 	if (n == 0) {
 		side->over = true;
 		shutdown(side->other->fd, SHUT_WR);
-		return !side->other->over;
+		return true;
 	}
 	side->from = 0;
 	side->length = (size_t)n;
 	return give(side);
 }
 
+/* Its sides may be among the events that are still to be served. */
+static void end(struct pair *pair)
+{
+	close(pair->client.fd);
+	close(pair->server.fd);
+	pair->ended = true;
+	pair->next = gone;
+	gone = pair;
+}
+
+static void bury(void)
+{
+	struct pair *pair;
+
+	while ((pair = gone) != NULL) {
+		gone = pair->next;
+		free(pair);
+	}
+}
+
 static void serve(struct side *side, uint32_t events)
 {
+	struct side *other = side->other;
 	bool good = true;
 
-	if (events & EPOLLOUT && side->other->length > 0)
-		good = give(side->other);
+	if (side->pair->ended)
+		return;
+	if (events & EPOLLOUT && other->length > 0)
+		good = give(other);
 	if (good && events & ~(uint32_t)EPOLLOUT && side->length == 0)
 		good = take(side);
-	if (good) {
-		settle(side);
-		settle(side->other);
+	if (!good || (side->over && other->over && side->length == 0 &&
+		      other->length == 0)) {
+		end(side->pair);
 		return;
 	}
-	/* The other may be among the events that are still to be served. */
-	epoll_ctl(epoll, EPOLL_CTL_DEL, side->other->fd, NULL);
-	shutdown(side->other->fd, SHUT_RDWR);
-	epoll_ctl(epoll, EPOLL_CTL_DEL, side->fd, NULL);
-	shutdown(side->fd, SHUT_RDWR);
+	settle(side);
+	settle(other);
 }
 
 static void accept_one(int listener)
@@ -124,6 +148,7 @@ static void accept_one(int listener)
 	    (connect(to, (struct sockaddr *)&target, sizeof(target)) < 0 &&
 	     errno != EINPROGRESS))
 		server_fail("connect");
+	pair->client.pair = pair->server.pair = pair;
 	pair->client.other = &pair->server;
 	pair->server.other = &pair->client;
 	pair->client.fd = fd;
@@ -169,6 +194,7 @@ int main(int argc, char **argv)
 			else
 				serve(events[i].data.ptr, events[i].events);
 		}
+		bury();
 	}
 	server_report();
 	return 0;

@@ -20,232 +20,173 @@ Of each server the table shows:
          to run and something else had its CPU
 
 On a machine that does other work, too, a measurement with a wait above
-a tenth is taken again, up to --patience times, and the calmest one counts.
+a tenth is taken again, up to --patience times and for --spare seconds in all,
+and the calmest one counts.
+
+With --page the figures go to docs/explanation/performance.json, and render.py
+makes the page and its charts of them.
 """
 
 import argparse
 import json
 import os
 import platform
-import select
-import signal
-import statistics
 import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True  # the tree stays as it is
+import render  # noqa: E402
+from measure import (  # noqa: E402
+    BROADCAST, ECHO, PROXY, WORKERS, Failure, available, listening, measure,
+    measure_calmly, middle, pinned, slim, spread, summary)
+
 SHAPES = {
     # name: (connections, size, depth, idle connections, load's flags)
+    "echo-1": (1, 64, 1, 0, []),
     "echo-100": (100, 64, 1, 0, []),
     "echo-1000": (1000, 64, 1, 0, []),
-    "echo-16k": (50, 16384, 1, 0, []),
-    "echo-pipelined": (100, 64, 16, 0, []),
-    "echo-1": (1, 64, 1, 0, []),
     "echo-8000": (8000, 64, 1, 0, []),
+    "echo-pipelined": (100, 64, 16, 0, []),
+    "echo-16k": (50, 16384, 1, 0, []),
     "echo-1m": (10, 1048576, 1, 0, []),
     "churn": (50, 64, 1, 0, ["-n"]),
 }
 
 # The rounds of one server go over all crowds; the ratio is to its own with 0.
 CROWDS = (0, 1000, 8000)
+CROWDED = ("libevent", "libuv", "bufev epoll", "bufev uring")
 
-SERVERS = {
-    # name: (program, arguments)
-    "raw": ("echo-raw", []),
-    "raw, recv": ("echo-raw", ["-r"]),
-    "libevent": ("echo-libevent", []),
-    "libuv": ("echo-libuv", []),
-    "libev": ("echo-libev", []),
-    "bufev poll": ("echo-bufev", ["poll"]),
-    "bufev epoll": ("echo-bufev", ["epoll"]),
-    "bufev uring": ("echo-bufev", ["uring"]),
+# One connection that writes and a thousand that read.
+READERS = (1001, 64, 1, 0, ["-b"])
+
+# One connection; the direction is a bit each.
+PROXIED = {"proxy-there": (1, 65536, 1, 0, []),
+           "proxy-both": (1, 65536, 3, 0, [])}
+
+GROWN = ("raw", "libevent", "bufev epoll", "bufev uring")
+GROWTH = {
+    "growth-connections": {n: (n, 64, 1, 0, [])
+                           for n in (1, 10, 100, 1000, 8000)},
+    "growth-size": {n: (10, n, 1, 0, [])
+                    for n in (1, 64, 1024, 16384, 131072, 1048576)},
 }
 
 MICRO = ("buffers", "timers", "posts", "memory")
 
-
-class Failure(Exception):
-    """A program did not do what it should."""
-
-
-def pinned(cpu):
-    """What a child calls to stay on one CPU; None where there is but one."""
-    cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2 or cpu is None:
-        return None
-    return lambda: os.sched_setaffinity(0, {cpus[cpu]})
-
-
-class Server:
-    """A server process on the first CPU, and the port that it printed."""
-
-    def __init__(self, build, name, extra=()):
-        program, arguments = SERVERS[name]
-        self.name = name
-        self.process = subprocess.Popen(
-            [os.path.join(build, program), *extra, *arguments],
-            stdout=subprocess.PIPE, text=True, preexec_fn=pinned(0))
-        ready, _, _ = select.select([self.process.stdout], [], [], 10)
-        line = self.process.stdout.readline() if ready else ""
-        if not line.strip().isdigit():
-            self.process.kill()
-            self.process.wait()
-            raise Failure(f"{name} printed no port")
-        self.port = int(line)
-
-    def stop(self):
-        """Ends it; returns its last line."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            out, _ = self.process.communicate(timeout=20)
-        except subprocess.TimeoutExpired as late:
-            self.process.kill()
-            self.process.wait()
-            raise Failure(f"{self.name} did not end on SIGTERM") from late
-        if self.process.returncode != 0:
-            raise Failure(f"{self.name} ended with {self.process.returncode}")
-        return json.loads(out)
-
-
-def waited(figures):
-    return max(figures["own_wait"], figures["server_wait"])
-
-
-def measure_calmly(options, *args, **more):
-    """Measures again while something else takes the CPUs away."""
-    best = None
-    for _ in range(options.patience):
-        figures = measure(options.build, *args, **more)
-        if best is None or waited(figures) < waited(best):
-            best = figures
-        if waited(best) <= 0.1:
-            break
-    return best
-
-
-def measure(build, name, shape, secs, flags=(), extra=()):
-    """One server under one load: the figures of both."""
-    conns, size, depth, idle, more = shape
-    server = Server(build, name, extra)
-    command = [os.path.join(build, "load"), "-p", str(server.process.pid),
-               "-i", str(idle), *more, *flags, str(server.port), str(conns),
-               str(size), str(depth), str(secs)]
-    try:
-        load = subprocess.run(command, stdout=subprocess.PIPE, text=True,
-                              preexec_fn=pinned(1), timeout=secs * 3 + 60)
-    except subprocess.TimeoutExpired as late:
-        raise Failure(f"the load on {name} did not end") from late
-    finally:
-        ended = server.stop()
-    if load.returncode != 0:
-        raise Failure(f"the load on {name} ended with {load.returncode}")
-    figures = json.loads(load.stdout)
-    if figures["messages"] == 0:
-        raise Failure(f"{name} echoed nothing")
-    figures["ready"] = ended["ready"] / max(1, ended["waits"])
-    figures["server"] = ended
-    return figures
-
-
-def available(build):
-    """The servers that were built and whose backend this machine has."""
-    found = []
-    for name, (program, _) in SERVERS.items():
-        if not os.path.exists(os.path.join(build, program)):
-            continue
-        try:
-            Server(build, name).stop()
-        except Failure as failure:
-            if not name.startswith("bufev "):
-                raise
-            print(f"# without {name}: {failure}", file=sys.stderr)
-            continue
-        found.append(name)
-    return found
-
-
-def spread(values):
-    return {"median": statistics.median(values), "low": min(values),
-            "high": max(values), "rounds": values}
+PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                    "../../docs/explanation/performance.json")
 
 
 def show(ratio):
     return f"{ratio['median']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})"
 
 
-def summary(runs, floor):
-    """The figures of one server, beside those of the floor round by round."""
-    return {
-        "rate": spread([run["msgs_s"] / base["msgs_s"]
-                        for run, base in zip(runs, floor)]),
-        "cpu": spread([run["server_ns_msg"] / base["server_ns_msg"]
-                       for run, base in zip(runs, floor)
-                       if base["server_ns_msg"]] or [0]),
-        "runs": runs,
-    }
-
-
-def middle(runs, key):
-    return statistics.median(run[key] for run in runs)
-
-
-def table(title, results):
+def table(title, results, count="msgs/s", key="msgs_s"):
     print(f"\n{title}")
-    print(f"  {'':<14} {'rate':>17} {'CPU':>17} {'msgs/s':>9} {'p50':>7} "
+    print(f"  {'':<18} {'rate':>17} {'CPU':>17} {count:>10} {'p50':>7} "
           f"{'p99':>7} {'ready':>6} {'load':>5} {'wait':>5}")
     for name, result in results.items():
         runs = result["runs"]
-        print(f"  {name:<14} {show(result['rate']):>17} "
-              f"{show(result['cpu']):>17} {middle(runs, 'msgs_s'):>9.0f} "
+        print(f"  {name:<18} {show(result['rate']):>17} "
+              f"{show(result['cpu']):>17} {middle(runs, key):>10.0f} "
               f"{middle(runs, 'p50_us'):>7.0f} {middle(runs, 'p99_us'):>7.0f} "
               f"{middle(runs, 'ready'):>6.1f} {middle(runs, 'own_cpu'):>5.2f} "
-              f"{statistics.median(map(waited, runs)):>5.2f}")
+              f"{middle(runs, 'wait'):>5.2f}")
     sys.stdout.flush()
 
 
-def describe(shape):
-    conns, size, depth, idle, more = shape
-    text = f"{conns} connections, {size} bytes"
-    if depth > 1:
-        text += f", {depth} at once"
-    if idle:
-        text += f", {idle} idle ones"
-    if "-n" in more:
-        text += ", a new connection for each message"
-    return text
-
-
-def run_shape(options, servers, name):
-    shape = SHAPES[name]
+def in_turn(options, servers, specs, shape, **more):
+    """A B C A B C ...: the runs of each server."""
     runs = {server: [] for server in servers}
     for _ in range(options.rounds):
         for server in servers:
-            runs[server].append(
-                measure_calmly(options, server, shape, options.secs))
-    results = {server: summary(runs[server], runs["raw"])
-               for server in servers}
-    table(f"{name}: {describe(shape)}", results)
+            runs[server].append(measure_calmly(
+                options, server, specs[server], shape, options.secs, **more))
+    return runs
+
+
+def beside(runs, floor):
+    return {name: summary(those, runs[floor]) for name, those in runs.items()}
+
+
+def run_shape(options, servers, name):
+    results = beside(in_turn(options, servers, ECHO, SHAPES[name]), "raw")
+    table(f"{name}: {render.describe(SHAPES[name])}", results)
     return results
 
 
 def run_crowd(options, servers):
     """Throughput of 100 connections among idle ones with timeouts set."""
     results = {}
-    for server in servers:
-        if not server.startswith(("libevent", "bufev")) or \
-                server == "bufev poll":
-            continue
+    for server in (s for s in servers if s in CROWDED):
         runs = {crowd: [] for crowd in CROWDS}
         for _ in range(options.rounds):
             for crowd in CROWDS:
-                shape = (100, 64, 1, crowd, [])
-                runs[crowd].append(
-                    measure_calmly(options, server, shape, options.secs,
-                                   extra=["-t", "60000"]))
+                runs[crowd].append(measure_calmly(
+                    options, server, ECHO[server], (100, 64, 1, crowd, []),
+                    options.secs, extra=["-t", "60000"]))
         for crowd in CROWDS:
             results[f"{server} +{crowd}"] = summary(runs[crowd], runs[0])
     table("crowd: 100 connections, 64 bytes, among idle ones with timeouts; "
           "ratios to none", results)
+    return results
+
+
+def run_broadcast(options, servers):
+    """One writer and 1,000 readers; a message is what one reader got."""
+    runs = in_turn(options, servers, BROADCAST, READERS)
+    results = beside(runs, "raw")
+    for name, result in results.items():
+        if name != "bufev uring":
+            result["writes"] = middle(runs[name], "writes")
+    table("broadcast: one writer, 1,000 readers, 64 bytes", results)
+    print("  writes a reader and turn: " + ", ".join(
+        f"{name} {result['writes']:.2f}" for name, result in results.items()
+        if "writes" in result))
+    return results
+
+
+def run_proxy(options, servers, name):
+    with listening() as target:
+        runs = in_turn(options, servers, PROXY, PROXIED[name], target=target)
+    results = beside(runs, "raw")
+    table(f"{name}: one connection, pieces of 64 KiB", results, "MB/s", "mb_s")
+    return results
+
+
+def run_workers(options, servers):
+    """The load shares the CPUs, so everybody waits, and that is no fault."""
+    patience, options.patience = options.patience, 1
+    runs = in_turn(options, servers, WORKERS, (1000, 64, 1, 0, []))
+    options.patience = patience
+    results = {name: summary(those, runs[name.split(",")[0] + ", 1"])
+               for name, those in runs.items()}
+    table("workers: 1,000 connections, 64 bytes, threads and load on all "
+          "CPUs; ratios to one thread", results)
+    return results
+
+
+def run_growth(options, servers, name):
+    """Server CPU a message, in shorter measurements and fewer rounds."""
+    points = GROWTH[name]
+    runs = {server: {n: [] for n in points} for server in servers}
+    for _ in range((options.rounds + 1) // 2):
+        for n, shape in points.items():
+            for server in servers:
+                runs[server][n].append(measure_calmly(
+                    options, server, ECHO[server], shape, options.secs / 2))
+    results = {
+        server: {str(n): {**spread([run["server_ns_msg"] for run in those]),
+                          "wait": middle(those, "wait")}
+                 for n, those in by_n.items()}
+        for server, by_n in runs.items()}
+    print(f"\n{name}: server CPU a message, ns")
+    print("  " + " " * 18 + "".join(f"{n:>10}" for n in points))
+    for server, by_n in results.items():
+        print(f"  {server:<18}" + "".join(
+            f"{one['median']:>10.0f}" for one in by_n.values()))
+    sys.stdout.flush()
     return results
 
 
@@ -255,10 +196,9 @@ def run_resident(options, servers):
     conns = 200 if options.smoke else 8000
     print(f"\nresident: memory of a server with {conns} connections, KiB")
     for server in servers:
-        idle = measure(options.build, server, (1, 64, 1, conns - 1, []),
-                       options.secs / 3)
-        busy = measure(options.build, server, (conns, 64, 1, 0, []),
-                       options.secs / 3)
+        idle, busy = (
+            measure(options, server, ECHO[server], shape, options.secs / 3)
+            for shape in ((1, 64, 1, conns - 1, []), (conns, 64, 1, 0, [])))
         results[server] = {"idle": idle["server_rss_kib"],
                            "busy": busy["server_rss_kib"]}
         print(f"  {server:<14} idle {results[server]['idle']:>7} "
@@ -290,11 +230,30 @@ def run_micro(options, name):
     return results
 
 
-def check_echo(options, servers):
-    """Before anything is timed: every byte comes back, in every shape."""
-    for server in servers:
+def check(options, echo, broadcast, proxy):
+    """Before anything is timed: every byte comes, in every shape."""
+    for server in echo:
         for shape in ((20, 64, 16, 0, []), (4, 1048576, 1, 0, [])):
-            measure(options.build, server, shape, 0.1, flags=["-c"])
+            measure(options, server, ECHO[server], shape, 0.1, flags=["-c"])
+    for server in broadcast:
+        measure(options, server, BROADCAST[server], (50, 64, 1, 0, ["-b"]),
+                0.1, flags=["-c"])
+    for server in proxy:
+        with listening() as target:
+            measure(options, server, PROXY[server], (1, 65536, 3, 0, []), 0.1,
+                    flags=["-c"], target=target)
+
+
+def first_line(path, start, default):
+    """The rest of the first line of a file that begins so."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if line.startswith(start):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return default
 
 
 def compiler():
@@ -306,70 +265,127 @@ def compiler():
         return "unknown"
 
 
+def about(options):
+    """What the figures were taken with."""
+    return {
+        "command": " ".join(["sh tests/bench/run.sh", *options.said]),
+        "date": time.strftime("%Y-%m-%d"),
+        "kernel": platform.system() + " " + platform.release(),
+        "machine": platform.machine(),
+        "processor": first_line("/proc/cpuinfo", "model name", "unknown"),
+        "cpus": len(os.sched_getaffinity(0)),
+        "compiler": compiler(),
+        "rounds": options.rounds,
+        "secs": options.secs,
+    }
+
+
+NAMES = (*SHAPES, "crowd", "broadcast", *PROXIED, "workers", *GROWTH, *MICRO,
+         "resident")
+
+
 def parse():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True,
                         help="where the programs are")
+    parser.add_argument("--examples", default="",
+                        help="where the examples are; without them no proxy "
+                        "and no workers")
     parser.add_argument("--smoke", action="store_true",
                         help="everything briefly; asserts no times")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="NAME, or with \"echo\" all that begin so: " +
-                        ", ".join([*SHAPES, "crowd", *MICRO, "resident"]))
+                        ", ".join(NAMES))
     parser.add_argument("--servers", metavar="LIST",
-                        help="some of: " + "; ".join(SERVERS) +
+                        help="some of: " + "; ".join([*ECHO, "socat"]) +
                         ", divided by semicolons; raw is always one")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--secs", type=float, default=3.0,
+    parser.add_argument("--secs", type=float, default=0.8,
                         help="length of each measurement")
-    parser.add_argument("--patience", type=int, default=4)
+    parser.add_argument("--patience", type=int, default=4, metavar="N",
+                        help="most times that one measurement is taken")
+    parser.add_argument("--spare", type=float, default=60, metavar="SECS",
+                        help="most time in all for taking them again")
     parser.add_argument("--json", metavar="FILE",
                         help="where the figures go; bench.json in the build")
+    parser.add_argument("--add", action="store_true",
+                        help="keep the other figures that FILE has")
+    parser.add_argument("--page", action="store_true",
+                        help="render docs/explanation/performance.md")
     options = parser.parse_args()
+    options.said = sys.argv[1:]
+    for own in ("--build", "--examples"):
+        if own in options.said:
+            at = options.said.index(own)
+            del options.said[at:at + 2]
     if options.smoke:
         options.rounds, options.secs, options.patience = 1, 0.1, 1
+    if not options.json:
+        options.json = os.path.normpath(PAGE) if options.page else \
+            os.path.join(options.build, "bench.json")
     return options
+
+
+def plan(options, echo, broadcast, proxy, workers):
+    """The measurements in their order: a name, and what to call for it."""
+    for name in SHAPES:
+        yield name, lambda name=name: run_shape(options, echo, name)
+    yield "crowd", lambda: run_crowd(options, echo)
+    yield "broadcast", lambda: run_broadcast(options, broadcast)
+    for name in PROXIED:
+        yield name, lambda name=name: run_proxy(options, proxy, name)
+    if workers:
+        yield "workers", lambda: run_workers(options, workers)
+    for name in GROWTH:
+        yield name, lambda name=name: run_growth(
+            options, [s for s in echo if s in GROWN], name)
+    for name in MICRO:
+        yield name, lambda name=name: run_micro(options, name)
+    yield "resident", lambda: run_resident(options, echo)
+
+
+def kept(options):
+    """What is in the file already, where it may be added to."""
+    if not (options.add and os.path.exists(options.json)):
+        return {}, {}
+    with open(options.json, encoding="utf-8") as file:
+        before = json.load(file)
+    return before["results"], before["about"]
 
 
 def main():
     options = parse()
-    servers = available(options.build)
-    if options.servers:
-        asked = ["raw"] + [s.strip() for s in options.servers.split(";")]
-        servers = [server for server in servers if server in asked]
+    asked = options.servers and \
+        {"raw"} | {s.strip() for s in options.servers.split(";")}
+    echo, broadcast, proxy = (
+        [name for name in available(options, specs)
+         if not asked or name in asked]
+        for specs in (ECHO, BROADCAST, PROXY))
+    workers = available(options, WORKERS)
 
     def wanted(name):
         return not options.only or \
             any((name + "-").startswith(only + "-") for only in options.only)
 
-    figures = {
-        "date": time.strftime("%Y-%m-%d"),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "cpus": len(os.sched_getaffinity(0)),
-        "compiler": compiler(),
-        "rounds": options.rounds,
-        "secs": options.secs,
-        "results": {},
-    }
-    results = figures["results"]
-    check_echo(options, servers)
-    for name in SHAPES:
-        if wanted(name):
-            results[name] = run_shape(options, servers, name)
-    if wanted("crowd"):
-        results["crowd"] = run_crowd(options, servers)
-    for name in MICRO:
-        if wanted(name):
-            results[name] = run_micro(options, name)
-    if wanted("resident"):
-        results["resident"] = run_resident(options, servers)
-    path = options.json or os.path.join(options.build, "bench.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(figures, file, indent=1)
-        file.write("\n")
-    print(f"\nfigures: {path}")
+    began = time.monotonic()
+    results, taken = kept(options)
+    check(options, echo, broadcast, proxy)
+    for name, run in plan(options, echo, broadcast, proxy, workers):
+        if not wanted(name):
+            continue
+        outcome = run()
+        if outcome is not None:
+            results[name], taken[name] = slim(outcome), about(options)
+    with open(options.json, "w", encoding="utf-8") as file:
+        file.write(render.compact({"results": results, "about": taken}))
+    print(f"\nfigures: {options.json}, after "
+          f"{time.monotonic() - began:.0f} seconds")
+    if options.page:
+        render.write(options.json)
+    elif options.smoke:
+        render.try_out(options.json)
 
 
 if __name__ == "__main__":

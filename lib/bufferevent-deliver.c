@@ -16,7 +16,6 @@
 
 #include "bufferevent.h"
 
-static const unsigned side_event[SIDES] = { EV_READ, EV_WRITE };
 static const unsigned side_what[SIDES] = { EVBUFFER_READ, EVBUFFER_WRITE };
 
 void bufev_fail(struct bufferevent *b, enum which side, unsigned what,
@@ -26,7 +25,7 @@ void bufev_fail(struct bufferevent *b, enum which side, unsigned what,
 		return;
 	b->what[side] = (uint8_t)what;
 	b->why[side] = (int16_t)error;
-	b->expired &= (uint8_t)~side_event[side];
+	b->expired &= (uint8_t)~bufev_event_of(side);
 	if (side == WRITE)
 		b->broken = true;
 }
@@ -35,7 +34,7 @@ static bool can_report(const struct bufferevent *b, enum which side)
 {
 	if (side == WRITE && b->held)
 		return false;
-	return b->what[side] && (b->enabled & side_event[side]);
+	return b->what[side] && (b->enabled & bufev_event_of(side));
 }
 
 static bool can_greet(const struct bufferevent *b)
@@ -110,8 +109,8 @@ static bool report(struct bufferevent *b, enum which side)
 	if (!can_report(b, side))
 		return true;
 	b->what[side] = 0;
-	b->enabled &= (uint8_t)~side_event[side];
-	b->waiting &= (uint8_t)~side_event[side];
+	b->enabled &= (uint8_t)~bufev_event_of(side);
+	b->waiting &= (uint8_t)~bufev_event_of(side);
 	if (what != EVBUFFER_TIMEOUT)
 		b->reported = true;
 	if (what == EVBUFFER_ERROR) {

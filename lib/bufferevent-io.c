@@ -10,7 +10,6 @@
  */
 
 #include <errno.h>
-#include <string.h>
 
 #include "bufferevent.h"
 
@@ -78,10 +77,9 @@ static void run_batch(struct reactor *r, struct batch *batch)
 }
 
 /* A byte moved: the side waits anew from now.  Reads the clock once a batch. */
-static void moved(struct bufferevent *b, enum which side, unsigned event,
-		  uint64_t *now)
+static void moved(struct bufferevent *b, enum which side, uint64_t *now)
 {
-	b->expired &= (uint8_t)~event;
+	b->expired &= (uint8_t)~bufev_event_of(side);
 	if (b->side[side].timeout == 0)
 		return;
 	if (*now == 0)
@@ -99,7 +97,7 @@ static void received(struct bufferevent *b, size_t n, uint64_t *now)
 		b->lingering = true;
 		return;
 	}
-	moved(b, READ, EV_READ, now);
+	moved(b, READ, now);
 	b->due |= EV_READ;
 }
 
@@ -189,7 +187,7 @@ static void sent(struct bufferevent *b, size_t offered, ssize_t done,
 		bufev_ring_drain(&b->out.ring, (size_t)done);
 		b->blocked = (size_t)done < offered;
 		b->sent += (uint32_t)done;
-		moved(b, WRITE, EV_WRITE, now);
+		moved(b, WRITE, now);
 		/* Who has no callback for it need not stand in line for one. */
 		if (b->write &&
 		    bufev_ring_length(&b->out.ring) <= b->side[WRITE].low)
@@ -360,7 +358,7 @@ static void expire(struct bufferevent *b)
 {
 	uint64_t now = reactor_now(b->watch.reactor);
 
-	if (bufev_deadline_of(b, READ, EV_READ) <= now) {
+	if (bufev_deadline_of(b, READ) <= now) {
 		if (b->finishing) {
 			bufev_release(b);
 			return;
@@ -368,7 +366,7 @@ static void expire(struct bufferevent *b)
 		b->expired |= EV_READ;
 		try_reading(b);
 	}
-	if (bufev_deadline_of(b, WRITE, EV_WRITE) <= now) {
+	if (bufev_deadline_of(b, WRITE) <= now) {
 		b->expired |= EV_WRITE;
 		try_writing(b);
 	}

@@ -7,8 +7,6 @@
  * finds it.  Nothing of this is tracked, so nothing can be forgotten.
  */
 
-#include <errno.h>
-
 #include "bufferevent.h"
 #include "interest.h"
 
@@ -75,19 +73,25 @@ static void refuse_interest(struct bufferevent *b, unsigned wanted, int error)
 
 /* --- Settling ------------------------------------------------------------ */
 
-static void start_linger(struct bufferevent *b)
+static void send_fin(struct bufferevent *b)
 {
 	struct reactor *r = b->watch.reactor;
+
+	if (!b->fin_sent)
+		r->kernel->shutdown(r->self, b->watch.fd);
+	b->fin_sent = true;
+}
+
+static void start_linger(struct bufferevent *b)
+{
 	struct side *in = &b->side[READ], *out = &b->side[WRITE];
 
 	if (in->timeout != 0)
 		return;
 	in->timeout = out->timeout && out->timeout < LINGER_MS ? out->timeout :
 								 LINGER_MS;
-	in->since = bufev_reactor_read_clock(r);
-	if (!b->fin_sent)
-		r->kernel->shutdown(r->self, b->watch.fd);
-	b->fin_sent = true;
+	in->since = bufev_reactor_read_clock(b->watch.reactor);
+	send_fin(b);
 }
 
 /* One step of bufferevent_finish(): is there nothing left to do? */
@@ -105,6 +109,14 @@ static bool is_finished(struct bufferevent *b)
 	return false;
 }
 
+static bool release_finished(struct bufferevent *b)
+{
+	if (!b->finishing || !is_finished(b))
+		return false;
+	bufev_release(b);
+	return true;
+}
+
 static void settle_interest(struct bufferevent *b)
 {
 	unsigned wanted = wanted_of(b);
@@ -117,12 +129,11 @@ static void settle_interest(struct bufferevent *b)
 		bufev_reactor_register(&b->watch, 0);
 }
 
-uint64_t bufev_deadline_of(const struct bufferevent *b, enum which side,
-			   unsigned event)
+uint64_t bufev_deadline_of(const struct bufferevent *b, enum which side)
 {
 	const struct side *s = &b->side[side];
 
-	if (s->timeout == 0 || !(b->waiting & event))
+	if (s->timeout == 0 || !(b->waiting & bufev_event_of(side)))
 		return WHEEL_NEVER;
 	return bufev_reactor_deadline(s->since, s->timeout);
 }
@@ -148,8 +159,8 @@ static void settle_deadline(struct bufferevent *b)
 		b->side[READ].since = bufev_reactor_read_clock(r);
 	if (fresh & KERNEL_WRITE)
 		b->side[WRITE].since = bufev_reactor_read_clock(r);
-	read = bufev_deadline_of(b, READ, EV_READ);
-	write = bufev_deadline_of(b, WRITE, EV_WRITE);
+	read = bufev_deadline_of(b, READ);
+	write = bufev_deadline_of(b, WRITE);
 	first = read < write ? read : write;
 	if (first == WHEEL_NEVER)
 		bufev_wheel_stop(&r->timeouts, &b->entry);
@@ -172,13 +183,8 @@ static void settle_count(struct bufferevent *b)
 
 static void settle_shutdown(struct bufferevent *b)
 {
-	struct reactor *r = b->watch.reactor;
-
-	if (!b->shut || b->fin_sent || b->connecting || b->what[WRITE] ||
-	    has_output(b))
-		return;
-	b->fin_sent = true;
-	r->kernel->shutdown(r->self, b->watch.fd);
+	if (b->shut && !b->connecting && !b->what[WRITE] && !has_output(b))
+		send_fin(b);
 }
 
 /* A regular file: the kernel will not report it, so each turn tries. */
@@ -211,16 +217,12 @@ void bufev_settle(struct bufferevent *b)
 	bufev_cache_settle(&r->cache, &b->in);
 	bufev_cache_settle(&r->cache, &b->out);
 	settle_shutdown(b);
-	if (b->finishing && is_finished(b)) {
-		bufev_release(b);
+	if (release_finished(b))
 		return;
-	}
 	settle_interest(b);
 	/* Where the kernel refuses, there is nothing to wait for. */
-	if (b->finishing && is_finished(b)) {
-		bufev_release(b);
+	if (release_finished(b))
 		return;
-	}
 	if (b->held && !bufev_can_read(b))
 		b->held = false;
 	if (b->held || is_always_readable(b))

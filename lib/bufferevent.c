@@ -121,15 +121,19 @@ struct bufferevent *bufferevent_new(int fd, bufferevent_cb *read,
 	return bufferevent_new_on(NULL, fd, read, write, error);
 }
 
-static void leave_fd(struct bufferevent *b, struct reactor *r, int fd)
+/* r is NULL where the reactor has gone. */
+static void leave_fd(const struct bufferevent *b, struct reactor *r)
 {
+	int fd = b->watch.fd;
+
 	if (b->owned)
-		r->kernel->close_fd(r->self, fd);
-	else if (b->was_blocking)
+		bufev_reactor_close_fd(r, fd);
+	else if (b->was_blocking && r)
 		r->kernel->restore(r->self, fd);
+	else if (b->was_blocking)
+		bufev_posix_restore(NULL, fd);
 }
 
-/* Takes it out of its reactor, if that is still there. */
 static void detach(struct bufferevent *b)
 {
 	struct reactor *r = b->watch.reactor;
@@ -149,25 +153,16 @@ void bufev_destroy_stream(struct reactor_watch *w)
 void bufev_release(struct bufferevent *b)
 {
 	struct reactor *r = b->watch.reactor;
-	int fd = b->watch.fd;
 
-	detach(b);
+	if (r)
+		detach(b);
 	bufev_evbuffer_reset(&b->in);
 	bufev_evbuffer_reset(&b->out);
-	leave_fd(b, r, fd);
-	bufev_reactor_bury(r, &b->watch);
-}
-
-/* Its reactor has gone: only a plain descriptor and memory are left. */
-static void free_detached(struct bufferevent *b)
-{
-	bufev_evbuffer_reset(&b->in);
-	bufev_evbuffer_reset(&b->out);
-	if (b->owned)
-		bufev_posix_close_fd(NULL, b->watch.fd);
-	else if (b->was_blocking)
-		bufev_posix_restore(NULL, b->watch.fd);
-	bufev_memory_free(b);
+	leave_fd(b, r);
+	if (r)
+		bufev_reactor_bury(r, &b->watch);
+	else
+		bufev_memory_free(b);
 }
 
 void bufev_detach_stream(struct reactor_watch *w)
@@ -185,10 +180,7 @@ void bufferevent_free(struct bufferevent *b)
 	if (!b)
 		return;
 	check(b);
-	if (b->watch.reactor)
-		bufev_release(b);
-	else
-		free_detached(b);
+	bufev_release(b);
 }
 
 void bufferevent_finish(struct bufferevent *b)

@@ -82,6 +82,12 @@ static inline struct bufferevent *bufev_of_link(struct bufev_link *link)
 	return bufev_container(link, struct bufferevent, watch.link);
 }
 
+/* A side as a member of the sets of sides. */
+static inline unsigned bufev_event_of(enum which side)
+{
+	return side == READ ? EV_READ : EV_WRITE;
+}
+
 /* Freed: only its memory is left, until the turn ends. */
 static inline bool bufev_is_gone(const struct bufferevent *b)
 {
@@ -121,8 +127,7 @@ bool bufev_can_read(const struct bufferevent *);
 bool bufev_can_send(const struct bufferevent *);
 
 /* When a side that waits times out, in ms; WHEEL_NEVER where it does not. */
-uint64_t bufev_deadline_of(const struct bufferevent *, enum which,
-			   unsigned event);
+uint64_t bufev_deadline_of(const struct bufferevent *, enum which);
 
 /* Makes the world agree with its state; may free what has finished. */
 void bufev_settle(struct bufferevent *);
@@ -134,7 +139,7 @@ void bufev_send_now(struct bufferevent *);
 
 /* --- bufferevent.c ------------------------------------------------------- */
 
-/* Gives all away but the memory, which is buried where a turn is going on. */
+/* Gives all away, the memory when the turn ends, if one is going on. */
 void bufev_release(struct bufferevent *);
 
 void bufev_detach_stream(struct reactor_watch *);

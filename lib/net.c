@@ -14,7 +14,6 @@
 #include <bufev/net.h>
 
 #include "bufferevent.h"
-#include "kernel-posix.h"
 #include "memory.h"
 
 enum { ACCEPTS_A_TURN = 64, PAUSE_MS = 100 };
@@ -172,13 +171,17 @@ struct bufferevent_listener *bufferevent_listen(
 
 void bufferevent_listener_free(struct bufferevent_listener *l)
 {
+	struct reactor *r;
+
 	if (!l)
 		return;
 	if (l->freed)
 		*l->freed = true;
+	/* One of the two is started as long as the reactor is there. */
+	r = l->watch.reactor ? l->watch.reactor : l->pause.reactor;
 	reactor_watch_stop(&l->watch);
 	reactor_timer_stop(&l->pause);
-	bufev_posix_close_fd(NULL, l->fd);
+	bufev_reactor_close_fd(r, l->fd);
 	bufev_memory_free(l);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "kernel-posix.h"
 #include "memory.h"
 #include "reactor.h"
 #include "refuse.h"
@@ -54,10 +55,8 @@ static int grow_table(struct reactor *r, int fd)
 
 int bufev_reactor_attach(struct reactor *r, struct reactor_watch *w, int fd)
 {
-	if (fd < r->fds && r->by_fd[fd]) {
-		errno = EEXIST;
-		return -1;
-	}
+	if (fd < r->fds && r->by_fd[fd])
+		return bufev_refuse(EEXIST);
 	if (fd >= r->fds && grow_table(r, fd) < 0)
 		return -1;
 	r->by_fd[fd] = w;
@@ -96,6 +95,14 @@ int bufev_reactor_register(struct reactor_watch *w, unsigned wanted)
 	}
 	w->registered = (unsigned char)wanted;
 	return 0;
+}
+
+void bufev_reactor_close_fd(struct reactor *r, int fd)
+{
+	if (r)
+		r->kernel->close_fd(r->self, fd);
+	else
+		bufev_posix_close_fd(NULL, fd);
 }
 
 /* --- Watches ------------------------------------------------------------- */

@@ -19,6 +19,7 @@
 #include "check.h"
 #include "memory.h"
 #include "reactor.h"
+#include "refuse.h"
 
 #ifndef BUFEV_DEFAULT_BACKEND
 #define BUFEV_DEFAULT_BACKEND NULL
@@ -84,19 +85,20 @@ static bool has_work(const struct reactor *r)
 /* How long the kernel may let us sleep: `until`, or the next deadline. */
 static int sleep_ms(const struct reactor *r, uint64_t until)
 {
-	uint64_t timer = bufev_wheel_next(&r->timers);
-	uint64_t timeout = bufev_wheel_next(&r->timeouts);
-	uint64_t first = timer < timeout ? timer : timeout, now;
+	uint64_t timer, timeout, first, now;
 
 	if (has_work(r))
 		return 0;
+	timer = bufev_wheel_next(&r->timers);
+	timeout = bufev_wheel_next(&r->timeouts);
+	first = timer < timeout ? timer : timeout;
 	if (until < first)
 		first = until;
 	if (first == WHEEL_NEVER)
 		return -1;
-	now = bufev_reactor_read_clock(r);
 	if (first > UINT64_MAX / NS_PER_MS)
 		return INT_MAX;
+	now = bufev_reactor_read_clock(r);
 	if (first * NS_PER_MS <= now)
 		return 0;
 	first = (first * NS_PER_MS - now + NS_PER_MS - 1) / NS_PER_MS;
@@ -152,7 +154,7 @@ static int wait_for_work(struct reactor *r, int timeout_ms)
 	uint64_t until = WHEEL_NEVER;
 	int n, ms;
 
-	if (timeout_ms >= 0)
+	if (timeout_ms > 0)
 		until = bufev_reactor_deadline(bufev_reactor_read_clock(r),
 					       (unsigned)timeout_ms);
 	do {
@@ -304,11 +306,7 @@ int reactor_turn(struct reactor *r, int timeout_ms)
 	bool ended;
 	int n = turn(r, timeout_ms, &ended);
 
-	if (n < 0) {
-		errno = -n;
-		return -1;
-	}
-	return n;
+	return n < 0 ? bufev_refuse(-n) : n;
 }
 
 static bool has_future(const struct reactor *r)
@@ -321,19 +319,15 @@ int reactor_run(struct reactor *r)
 	bool ended = false;
 	int n;
 
-	if (r->turning) {
-		errno = EDEADLK;
-		return -1;
-	}
+	if (r->turning)
+		return bufev_refuse(EDEADLK);
 	if (bufev_wake_take_stop(r))
 		return 1;
 	r->streams->begin(r);
 	while (!ended && has_future(r)) {
 		n = turn(r, -1, &ended);
-		if (n < 0) {
-			errno = -n;
-			return -1;
-		}
+		if (n < 0)
+			return bufev_refuse(-n);
 	}
 	return ended;
 }
@@ -523,9 +517,5 @@ int reactor_fork(struct reactor *r)
 		    w->registered != REGISTERED_ALWAYS)
 			error = r->kernel->set(r->self, fd, 0, w->registered);
 	}
-	if (error < 0) {
-		errno = -error;
-		return -1;
-	}
-	return 0;
+	return error < 0 ? bufev_refuse(-error) : 0;
 }

@@ -109,6 +109,9 @@ void bufev_reactor_detach(struct reactor_watch *);
 /* Makes what the kernel has agree with what is wanted.  0 or -errno. */
 int bufev_reactor_register(struct reactor_watch *, unsigned wanted);
 
+/* Closes a descriptor of the library's; NULL: its reactor has gone. */
+void bufev_reactor_close_fd(struct reactor *, int fd);
+
 /* Has reactor_stop() been called? */
 bool bufev_reactor_stopped(const struct reactor *);
 

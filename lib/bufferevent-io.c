@@ -104,6 +104,7 @@ static void received(struct bufferevent *b, size_t n, uint64_t *now)
 static void received_nothing(struct bufferevent *b, ssize_t done)
 {
 	b->held = false;
+	b->ended = done == 0;
 	if (done == 0 && !b->reset)
 		bufev_fail(b, READ, EVBUFFER_EOF, 0);
 	else if (done == 0)
@@ -227,10 +228,10 @@ static void write_batch(struct reactor *r, struct batch *batch)
 static size_t allowance(struct bufferevent *b)
 {
 	size_t length = bufev_ring_length(&b->out.ring), rest;
-	uint8_t turn = (uint8_t)b->watch.reactor->turns;
+	unsigned turn = b->watch.reactor->turns & 0x7fu;
 
 	if (b->sent_in != turn) {
-		b->sent_in = turn;
+		b->sent_in = turn & 0x7fu;
 		b->sent = 0;
 	}
 	rest = b->max_transfer > b->sent ? b->max_transfer - b->sent : 0;

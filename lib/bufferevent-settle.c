@@ -101,7 +101,8 @@ static bool is_finished(struct bufferevent *b)
 		return true;
 	if (has_output(b))
 		return false;
-	if (b->connecting || !b->owned || !b->socket || b->what[READ])
+	if (b->connecting || !b->owned || !b->socket || b->what[READ] ||
+	    b->ended)
 		return true;
 	if (!b->lingering)
 		return !(b->watch.pending & KERNEL_READ);

@@ -190,7 +190,7 @@ void bufferevent_finish(struct bufferevent *b)
 	if (!b)
 		return;
 	check(b);
-	discards = b->owned && b->socket;
+	discards = b->owned && b->socket && !b->ended;
 	if (!b->watch.reactor || b->broken) {
 		bufferevent_free(b);
 		return;

@@ -43,7 +43,8 @@ struct bufferevent {
 	int16_t error;	     /* errno of the last EVBUFFER_ERROR reported */
 	int16_t why[SIDES];  /* errno of the failure that is to be reported */
 	uint8_t what[SIDES]; /* that failure: EVBUFFER_EOF ..., 0 for none */
-	uint8_t sent_in;
+	uint8_t sent_in : 7; /* the lowest bits of the turn's number */
+	bool ended : 1;	     /* the end of the input was read */
 
 	/* Sets of sides: EV_READ | EV_WRITE. */
 	uint8_t enabled;

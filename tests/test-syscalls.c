@@ -106,11 +106,47 @@ static void timeouts_cost_no_more(void **state)
 	count_echoes(CONNECTIONS, true);
 }
 
+static void answer_and_finish(struct probe *p, unsigned what)
+{
+	if (what & EVBUFFER_EOF) {
+		assert_int_equal(bufferevent_write(p->bufferevent, "bye", 3),
+				 0);
+		bufferevent_finish(p->bufferevent);
+		p->bufferevent = NULL;
+	}
+}
+
+/* The end was seen, so nothing can come that finish would have to discard. */
+static void an_end_that_was_seen_is_not_read_again(void **state)
+{
+	struct script s;
+	struct reactor *r = script_reactor(&s);
+	struct probe p;
+
+	(void)state;
+	assert_non_null(r);
+	probe_pair(&p, r);
+	p.on = answer_and_finish;
+	bufferevent_own_fd(p.bufferevent, true);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
+	script_count(&s, p.fd);
+	assert_int_equal(reactor_run(r), 0);
+	assert_int_equal(s.calls[SCRIPT_READ], 1);
+	assert_int_equal(s.calls[SCRIPT_WRITE], 1);
+	assert_int_equal(s.calls[SCRIPT_CLOSE_FD], 1);
+	harness_drain(p.peer);
+	p.fd = -1;
+	probe_end(&p);
+	reactor_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		harness_test(an_echo_costs_a_read_and_a_write),
 		harness_test(timeouts_cost_no_more),
+		harness_test(an_end_that_was_seen_is_not_read_again),
 	};
 
 	return cmocka_run_group_tests_name("syscalls", tests, NULL, NULL);

@@ -46,6 +46,60 @@ static uint64_t copy_floor(unsigned count, void *size)
 	return bench_now() - from;
 }
 
+/* What a move costs at the least: two descriptions of storage change places. */
+struct storage {
+	char *data;
+	size_t size, from, to;
+};
+
+__attribute__((noinline)) static void trade(struct storage *a,
+					    struct storage *b)
+{
+	struct storage other = *a;
+
+	*a = *b;
+	*b = other;
+}
+
+static uint64_t trade_floor(unsigned count, void *unused)
+{
+	struct storage a = { 0 }, b = { 0 };
+	uint64_t from = bench_now();
+
+	(void)unused;
+	for (unsigned i = 0; i < count; i++) {
+		touch(&a);
+		touch(&b);
+		trade(&a, &b);
+	}
+	return bench_now() - from;
+}
+
+/* All pieces into flat memory of the right size, then all out of it. */
+static uint64_t backlog_floor(unsigned count, void *unused)
+{
+	size_t size = (size_t)count * 100;
+	char *flat = malloc(size);
+	uint64_t from = bench_now();
+
+	(void)unused;
+	if (!flat)
+		bench_fail("memory");
+	for (unsigned i = 0; i < count; i++) {
+		memcpy(flat + (size_t)i * 100, buffers_material.text + i % 1000,
+		       100);
+		touch(flat);
+	}
+	for (size_t at = 0; at < size; at += 65536) {
+		memcpy(buffers_material.space, flat + at,
+		       size - at < 65536 ? size - at : 65536);
+		touch(buffers_material.space);
+	}
+	from = bench_now() - from;
+	free(flat);
+	return from;
+}
+
 /* The text and the needle in flat memory; "#" occurs in the needle alone. */
 static char *flatten(const char *needle)
 {
@@ -141,13 +195,13 @@ int main(int argc, char **argv)
 		o->add_remove_standing, e->add_remove_standing, NULL);
 	compare("add and remove 64 KiB", 5000, &n64k, o->add_remove,
 		e->add_remove, copy_floor);
-	compare("move 64 B", 4000000, &n64, o->move, e->move, NULL);
-	compare("move 4 KiB", 1000000, &n4k, o->move, e->move, NULL);
-	compare("move 16 KiB", 4000000, &n16k, o->move, e->move, NULL);
+	compare("move 64 B", 4000000, &n64, o->move, e->move, trade_floor);
+	compare("move 4 KiB", 1000000, &n4k, o->move, e->move, trade_floor);
+	compare("move 16 KiB", 4000000, &n16k, o->move, e->move, trade_floor);
 	compare("read a line of 80 B", 500000, NULL, o->readln, e->readln,
 		NULL);
 	compare("10 MB backlog, a piece of 100 B", 100000, NULL, o->backlog,
-		e->backlog, NULL);
+		e->backlog, backlog_floor);
 	compare("search 1 MiB for a byte", 300, hash, o->search, e->search,
 		memchr_floor);
 	compare("search 1 MiB for a word, rare first byte", 300, rare,

@@ -41,6 +41,7 @@ class Spec:
 ECHO = {
     "raw": Spec("echo-raw"),
     "raw, recv": Spec("echo-raw", "-r"),
+    "raw, greedy": Spec("echo-raw", "-g"),
     "libevent": Spec("echo-libevent"),
     "libuv": Spec("echo-libuv"),
     "libev": Spec("echo-libev"),

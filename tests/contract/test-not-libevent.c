@@ -4,38 +4,12 @@
  * Where libevent 2.1 gets it wrong, as measured, and we must not.
  */
 
-#include <malloc.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "../support/heap.h"
 #include "party.h"
-
-/* --- The heap, counted --------------------------------------------------- */
-
-static size_t heap;
-
-static size_t cost(void *p)
-{
-	/* With the word that malloc keeps before each block. */
-	return p ? malloc_usable_size(p) + sizeof(size_t) : 0;
-}
-
-static void *counting_realloc(void *p, size_t n)
-{
-	size_t before = cost(p);
-	void *q = realloc(p, n);
-
-	if (q)
-		heap += cost(q) - before;
-	return q;
-}
-
-static void counting_free(void *p)
-{
-	heap -= cost(p);
-	free(p);
-}
 
 /* Turns for `ms`; the number of turns. */
 static int turn_for(struct reactor *reactor, uint64_t ms)
@@ -341,7 +315,7 @@ static void test_heap_of_an_idle_connection(void **state)
 	harness_quote("an idle connection takes 1,073 bytes");
 	harness_pair(fd);
 	for (int round = 0; round < 2; round++) {
-		before = heap;
+		before = heap.held;
 		for (int i = 0; i < IDLE; i++) {
 			party_adopt(&p[i], f->reactor, dup(fd[0]), -1);
 			p[i].act = take_all;
@@ -355,11 +329,11 @@ static void test_heap_of_an_idle_connection(void **state)
 		for (int i = 0; i < IDLE; i++)
 			party_end(&p[i]);
 	}
-	assert_in_range((heap - before) / IDLE, 1, IDLE_MOST);
+	assert_in_range((heap.held - before) / IDLE, 1, IDLE_MOST);
 	/* Also when all were ready, and the cache has been trimmed. */
 	harness_send(fd[1], "abc");
 	harness_spin(f->reactor, 20);
-	assert_in_range((heap - before) / IDLE, 1, IDLE_MOST);
+	assert_in_range((heap.held - before) / IDLE, 1, IDLE_MOST);
 	for (int i = 0; i < IDLE; i++)
 		party_end(&p[i]);
 	harness_close(fd[0]);
@@ -381,7 +355,7 @@ int main(void)
 		harness_test(test_heap_of_an_idle_connection),
 	};
 
-	if (bufev_set_allocator(counting_realloc, counting_free) != 0)
+	if (heap_count() != 0)
 		return 1;
 	return cmocka_run_group_tests_name("not-libevent", tests, NULL, NULL);
 }

@@ -151,7 +151,7 @@ static size_t find_in_piece(const unsigned char *piece, size_t length,
 			    const unsigned char *needle, size_t n)
 {
 	enum { MISSES = 16, WORTHWHILE = 128 };
-	const unsigned char *from = piece, *hit = piece;
+	const unsigned char *from = piece, *hit;
 	size_t misses = 0;
 
 	while (length - (size_t)(from - piece) >= n) {

@@ -38,7 +38,8 @@ static struct iovec piece(const struct ring *r, size_t at, size_t n)
 
 static int divide(const struct ring *r, size_t at, size_t n, struct iovec v[2])
 {
-	v[0] = v[1] = (struct iovec){ NULL, 0 };
+	v[0] = (struct iovec){ NULL, 0 };
+	v[1] = v[0];
 	if (n == 0)
 		return 0;
 	v[0] = piece(r, at, n);

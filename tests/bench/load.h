@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 enum {
-	LOAD_TAKE = 1 << 18, /* most bytes that one receive takes */
+	LOAD_TAKE = 1 << 18,  /* most bytes that one receive takes */
 	LOAD_SLOTS = 1 << 17, /* microseconds told apart; longer ones meet */
 	LOAD_FLIGHT = 2	      /* broadcasts under way at once */
 };

@@ -71,8 +71,8 @@ static void settle(struct side *side)
 /* Writes what was read from `side` to the other; false where that failed. */
 static bool give(struct side *side)
 {
-	ssize_t n = write(side->other->fd, side->data + side->from,
-			  side->length);
+	ssize_t n =
+		write(side->other->fd, side->data + side->from, side->length);
 
 	if (n < 0)
 		return errno == EAGAIN;

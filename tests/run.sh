@@ -6,7 +6,8 @@
 # Stages, each in a build directory of its own under build-test/ (or under
 # $BUFEV_BUILD), without a warning:
 #
-#   gcc       all tests on all backends, the build checks, a benchmark smoke run
+#   gcc       all tests on all backends, the build checks, what the programs
+#             say that read the source, a benchmark smoke run
 #   clang     all tests on the best two backends of Linux
 #   asan      address and undefined-behaviour sanitizer, all backends
 #   tsan      thread sanitizer, the tests that use threads
@@ -40,7 +41,7 @@ builds=${BUFEV_BUILD:-$root/build-test}
 # pkg-config comes first: it finds others.
 need pkg-config
 need gcc g++ clang clang++ make meson ninja nm python3 valgrind socat curl \
-	strace module:cmocka module:libevent module:libuv header:ev.h
+	strace clang-format clang-tidy cppcheck shellcheck module:cmocka module:libevent module:libuv header:ev.h
 
 # What follows must not depend on how the caller builds other things.
 unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW

@@ -6,6 +6,9 @@
 # tests/meson.build (and among the threaded where it is), every example is built
 # and has its test, and every public header is installed.
 
+# The names of the files are words.
+# shellcheck disable=SC2013,SC2044,SC2046
+
 set -eu
 
 cd "$1"

@@ -34,7 +34,7 @@ start()
 	compile "$work/there.c"
 	LD_LIBRARY_PATH=$libraries "$work/first" &
 	server=$!
-	for try in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		socat -u OPEN:/dev/null "TCP:127.0.0.1:$1" 2>/dev/null &&
 			kill -0 "$server" && return
 		sleep 0.2

@@ -4,6 +4,7 @@
 
 . "$(dirname "$0")/common.sh"
 
+# shellcheck disable=SC2086 # $wrapped is words
 start server $wrapped "$program" 0
 port=$(port server) || exit 1
 

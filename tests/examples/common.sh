@@ -9,6 +9,9 @@
 # for a guessed time: wait_for() asks again and again, and gives up in the end.
 # $EXAMPLE_WRAPPER is put before the program (valgrind and its options).
 
+# Who sources this uses what is set here.
+# shellcheck disable=SC2034
+
 set -u
 program=$1
 work=$(mktemp -d) || exit 1
@@ -168,7 +171,7 @@ progress() {
 
 # sockets NAME: how many it has open.
 sockets() {
-	ls -l "/proc/$(pid "$1")/fd" | grep -c 'socket:'
+	find "/proc/$(pid "$1")/fd" -lname 'socket:*' | wc -l
 }
 
 # small NAME: has it never used over 16 MiB?  Not to be asked of valgrind.

@@ -4,6 +4,7 @@
 
 . "$(dirname "$0")/common.sh"
 
+# shellcheck disable=SC2086 # $wrapped is words
 start server $wrapped "$program" 0 60000
 port=$(port server) || exit 1
 
@@ -42,6 +43,7 @@ wait_end server 0
 unblemished server
 
 echo "# the idle, and those who do not take what they are sent, are shown out"
+# shellcheck disable=SC2086 # $wrapped is words
 start brisk $wrapped "$program" 0 400
 port=$(port brisk) || exit 1
 start idle timeout 60 socat -u "TCP:127.0.0.1:$port" -

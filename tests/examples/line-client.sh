@@ -9,6 +9,7 @@ cksum <"$work/data" >"$work/sum"
 
 # client NAME ARGUMENT: standard input is that of the caller.
 client() {
+	# shellcheck disable=SC2086 # $wrapped is words
 	timeout 60 $wrapped "$program" "$2" 2>"$work/$1.err"
 }
 

@@ -6,6 +6,7 @@
 
 # proxy NAME: in front of $port; $entry is its own port.
 proxy() {
+	# shellcheck disable=SC2086 # $wrapped is words
 	start "$1" $wrapped "$program" 0 "127.0.0.1:$port"
 	entry=$(port "$1") || exit 1
 }

@@ -55,12 +55,11 @@ need()
 	export DEBIAN_FRONTEND=noninteractive
 	# The names are words, to be split.
 	# shellcheck disable=SC2086
-	apt-get update -qq &&
-		apt-get install -y -qq --no-install-recommends $missing \
-			>/dev/null || {
+	if ! { apt-get update -qq && apt-get install -y -qq \
+		--no-install-recommends $missing >/dev/null; }; then
 		echo "apt-get could not install: $missing"
 		exit 1
-	}
+	fi
 	missing=$(missing_packages "$@")
 	[ -z "$missing" ] || {
 		echo "still missing after the installation: $missing"

@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# check-cppcheck.sh ROOT: cppcheck has nothing to say of the library.
+
+set -eu
+
+cd "$1"
+exec cppcheck --quiet --error-exitcode=1 --std=c11 --inconclusive \
+	--enable=warning,style,performance,portability \
+	--suppressions-list=tests/lint/cppcheck.txt \
+	-D_GNU_SOURCE -DBUFEV_CHECKS=1 '-DBUFEV_VERSION=""' \
+	-Iinclude -Ilib -Itests/support/include lib

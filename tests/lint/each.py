@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""each.py BUILD analyzer|clang-tidy: looks at every file of the library.
+
+The files and their flags are those by which BUILD compiles the library for the
+tests, with all backends in it.  A finding is an error; nothing is printed
+where there is none.
+"""
+
+import concurrent.futures
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+TARGET = 'libbufev-tested.a.p'
+SEPARATE = ('-o', '-MF', '-MQ')  # with their argument
+ALONE = ('-c', '-MD')
+
+
+def flags(entry):
+    """The command of the entry, without what only makes files."""
+    words = iter(shlex.split(entry['command']))
+    kept = []
+    for word in words:
+        if word in SEPARATE:
+            next(words)
+        elif word not in ALONE:
+            kept.append(word)
+    return kept
+
+
+def analyzer(entry, _):
+    return flags(entry) + ['-c', '-o', os.devnull, '-fanalyzer', '-Werror']
+
+
+def clang_tidy(entry, build):
+    return ['clang-tidy', '--quiet', '-p', build, entry['file']]
+
+
+TOOLS = {'analyzer': analyzer, 'clang-tidy': clang_tidy}
+
+
+def main():
+    build, tool = sys.argv[1:]
+
+    with open(os.path.join(build, 'compile_commands.json'),
+              encoding='utf-8') as file:
+        entries = [entry for entry in json.load(file)
+                   if TARGET in entry['output'] and '/lib/' in entry['file']]
+
+    def look(entry):
+        return subprocess.run(TOOLS[tool](entry, build), text=True,
+                              cwd=entry['directory'], capture_output=True,
+                              check=False)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(look, entries))
+    failed = [result for result in results if result.returncode != 0]
+    for result in failed:
+        print(result.stdout, result.stderr)
+    print(f'{len(results)} files, findings in {len(failed)}')
+    return 0 if results and not failed else 1
+
+
+sys.exit(main())

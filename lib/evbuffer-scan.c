@@ -330,6 +330,9 @@ static int find_eol(const struct text *t, enum evbuffer_eol kind,
 	case EVBUFFER_EOL_NUL:
 		found = find_single(t, '\0', eol);
 		break;
+	case EVBUFFER_EOL_PAIR:
+		found = find_pair(t, eol);
+		break;
 	default:
 		return EINVAL;
 	}
@@ -394,15 +397,5 @@ char *evbuffer_readln(struct evbuffer *b, size_t *len, enum evbuffer_eol kind)
 
 char *evbuffer_readline(struct evbuffer *b)
 {
-	struct text t;
-	struct eol eol;
-
-	look(b);
-	b->ring.lent = false;
-	t = text_from(b, 0);
-	if (!find_pair(&t, &eol)) {
-		errno = EAGAIN;
-		return NULL;
-	}
-	return take_line(b, &eol);
+	return evbuffer_readln(b, NULL, EVBUFFER_EOL_PAIR);
 }

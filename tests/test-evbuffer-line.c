@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Lines: the five ends, with the wrap at every place and with the bytes coming
+ * Lines: the six ends, with the wrap at every place and with the bytes coming
  * one by one.
  *
  * Lines come from malloc(3), and that it fails has to be seen, too: so the
@@ -29,6 +29,7 @@ static void *rationed_malloc(size_t n)
 #define STRICT EVBUFFER_EOL_CRLF_STRICT
 #define LF EVBUFFER_EOL_LF
 #define NUL EVBUFFER_EOL_NUL
+#define PAIR EVBUFFER_EOL_PAIR
 
 static const struct example {
 	const char *text;
@@ -63,11 +64,20 @@ static const struct example {
 	{ "a\nb\0c\0", 6, 0, NUL, 3, 1 },
 	{ "a\nb\0c\0", 6, 4, NUL, 5, 1 },
 	{ "a\r\n", 3, 0, NUL, -1, 0 },
+	{ "ab\r\ncd", 6, 0, PAIR, 2, 2 },
+	{ "ab\n\r\ncd", 7, 0, PAIR, 2, 2 },
+	{ "ab\r\r\ncd", 7, 0, PAIR, 2, 1 },
+	{ "ab\n\ncd", 6, 0, PAIR, 2, 1 },
+	{ "ab\r", 3, 0, PAIR, 2, 1 },
+	{ "ab\r\n", 4, 3, PAIR, 3, 1 },
+	{ "a\0b\n", 4, 0, PAIR, 3, 1 },
+	{ "ab\0cd", 5, 0, PAIR, -1, 0 },
 	{ "", 0, 0, ANY, -1, 0 },
 	{ "", 0, 0, CRLF, -1, 0 },
 	{ "", 0, 0, STRICT, -1, 0 },
 	{ "", 0, 0, LF, -1, 0 },
 	{ "", 0, 0, NUL, -1, 0 },
+	{ "", 0, 0, PAIR, -1, 0 },
 	{ "a\n", 2, 2, LF, -1, 0 },
 };
 
@@ -131,11 +141,11 @@ static void bad_arguments_are_einval(void **unused)
 
 	(void)unused;
 	bytes_fails(evbuffer_search_eol(b, 4, LF, &n), EINVAL);
-	bytes_fails(evbuffer_search_eol(b, 0, (enum evbuffer_eol)5, &n),
+	bytes_fails(evbuffer_search_eol(b, 0, (enum evbuffer_eol)6, &n),
 		    EINVAL);
 	assert_int_equal(n, 77);
 	errno = 0;
-	assert_null(evbuffer_readln(b, &n, (enum evbuffer_eol)5));
+	assert_null(evbuffer_readln(b, &n, (enum evbuffer_eol)6));
 	assert_int_equal(errno, EINVAL);
 	assert_int_equal(n, 0);
 	bytes_expect_text(b, "ab\n");
@@ -186,6 +196,8 @@ static void an_end_may_come_in_two_adds(void **unused)
 	expect_lines(evbuffer_readln, LF, "ab\r\nc\n", "<ab\r><c>");
 	/* A run that comes in parts is an end and an empty line for each. */
 	expect_lines(evbuffer_readln, ANY, "ab\r\nc\n", "<ab><><c>");
+	expect_lines(evbuffer_readln, PAIR, "ab\r\nc\n\rd\re\n",
+		     "<ab><><c><><d><e>");
 	expect_lines(take_plain, 0, "ab\r\nc\n\rd\re\n", "<ab><><c><><d><e>");
 }
 
@@ -289,7 +301,7 @@ static void lines_are_from_malloc_whatever_the_allocator(void **unused)
 /* Beyond the windows in which CR and LF are looked for. */
 static void long_lines_are_found(void **unused)
 {
-	static const enum evbuffer_eol kinds[] = { ANY, CRLF, STRICT };
+	static const enum evbuffer_eol kinds[] = { ANY, CRLF, STRICT, PAIR };
 	char *text = malloc(10000);
 
 	(void)unused;
@@ -300,7 +312,7 @@ static void long_lines_are_found(void **unused)
 		memset(text, 'x', length);
 		memcpy(text + length, "\r\nyyy\r\n", 7);
 		b = bytes_at(5000, text, length + 7);
-		for (int k = 0; k < 3; k++) {
+		for (int k = 0; k < 4; k++) {
 			assert_int_equal(evbuffer_search_eol(b, 0, kinds[k],
 							     &at),
 					 length);

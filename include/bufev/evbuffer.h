@@ -200,7 +200,8 @@ enum evbuffer_eol {
 	EVBUFFER_EOL_CRLF,	  /* LF, with a CR before it or without */
 	EVBUFFER_EOL_CRLF_STRICT, /* CR LF */
 	EVBUFFER_EOL_LF,	  /* LF */
-	EVBUFFER_EOL_NUL	  /* a zero byte */
+	EVBUFFER_EOL_NUL,	  /* a zero byte */
+	EVBUFFER_EOL_PAIR	  /* \r\n, \n\r, \r or \n */
 };
 
 /*
@@ -222,9 +223,9 @@ ssize_t evbuffer_search_eol(const struct evbuffer *, size_t from,
 char *evbuffer_readln(struct evbuffer *, size_t *len, enum evbuffer_eol);
 
 /*
- * The same for a line that ends in \r\n, \n\r, \r or \n.  A lone \r or \n at
- * the end of the buffer ends the line; if its partner comes later, that is an
- * empty line.  Where that matters use evbuffer_readln().
+ * The same with EVBUFFER_EOL_PAIR, for lines that hold no zero bytes.  A lone
+ * \r or \n at the end of the buffer ends the line; if its partner comes later,
+ * that is an empty line.  Where that matters take another kind of end.
  */
 char *evbuffer_readline(struct evbuffer *);
 

@@ -175,11 +175,11 @@ static void test_no_line(void **state)
 	(void)state;
 	harness_quote(no_line);
 	expect_no_line(b);
-	for (int kind = EVBUFFER_EOL_ANY; kind <= EVBUFFER_EOL_NUL; kind++)
+	for (int kind = EVBUFFER_EOL_ANY; kind <= EVBUFFER_EOL_PAIR; kind++)
 		expect_no_ln(b, (enum evbuffer_eol)kind);
 	add(b, "without an end");
 	expect_no_line(b);
-	for (int kind = EVBUFFER_EOL_ANY; kind <= EVBUFFER_EOL_NUL; kind++)
+	for (int kind = EVBUFFER_EOL_ANY; kind <= EVBUFFER_EOL_PAIR; kind++)
 		expect_no_ln(b, (enum evbuffer_eol)kind);
 	evbuffer_free(b);
 }

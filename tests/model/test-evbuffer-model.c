@@ -115,6 +115,11 @@ static size_t model_eol(const struct model *m, size_t i, enum evbuffer_eol kind)
 		return p[i] == '\r' && lf_next ? 2 : 0;
 	case EVBUFFER_EOL_CRLF:
 		return p[i] == '\n' ? 1 : p[i] == '\r' && lf_next ? 2 : 0;
+	case EVBUFFER_EOL_PAIR:
+		if (i + 1 < m->n && is_line_break(p[i]) &&
+		    is_line_break(p[i + 1]) && p[i] != p[i + 1])
+			return 2;
+		return is_line_break(p[i]);
 	default:
 		while (i + run < m->n && is_line_break(p[i + run]))
 			run++;
@@ -299,7 +304,7 @@ static void step_search(struct model *m, struct model *other)
 
 static void step_eol(struct model *m, struct model *other)
 {
-	enum evbuffer_eol kind = (enum evbuffer_eol)dice(5);
+	enum evbuffer_eol kind = (enum evbuffer_eol)dice(6);
 	size_t from = dice(m->n + 1), length = 0, expected = 0;
 	ssize_t at = model_find_eol(m, from, kind, &expected);
 
@@ -310,7 +315,7 @@ static void step_eol(struct model *m, struct model *other)
 
 static void step_line(struct model *m, struct model *other)
 {
-	enum evbuffer_eol kind = (enum evbuffer_eol)dice(5);
+	enum evbuffer_eol kind = (enum evbuffer_eol)dice(6);
 	size_t n, length = 0;
 	ssize_t at = model_find_eol(m, 0, kind, &length);
 	char *line = evbuffer_readln(m->b, &n, kind);

@@ -169,12 +169,17 @@ static void settle_deadline(struct bufferevent *b)
 		bufev_wheel_start(&r->timeouts, &b->entry, first);
 }
 
+bool bufev_keeps_going(const struct bufferevent *b)
+{
+	return (b->connecting && !b->broken) || b->finishing ||
+	       (bufev_is_reading(b) && !b->connecting) ||
+	       (bufev_is_writing(b) && has_output(b));
+}
+
 static void settle_count(struct bufferevent *b)
 {
 	struct reactor *r = b->watch.reactor;
-	bool counts = (b->connecting && !b->broken) || b->finishing ||
-		      (bufev_is_reading(b) && !b->connecting) ||
-		      (bufev_is_writing(b) && has_output(b));
+	bool counts = bufev_keeps_going(b);
 
 	if (counts == b->counted)
 		return;

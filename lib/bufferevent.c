@@ -444,6 +444,14 @@ const char *bufferevent_what_string(unsigned what)
 	}
 }
 
+/* A failure that is held back has no callback due yet. */
+bool bufferevent_is_active(const struct bufferevent *b)
+{
+	check(b);
+	return b->watch.reactor &&
+	       (bufev_keeps_going(b) || b->held || bufev_has_callback(b));
+}
+
 int bufferevent_get_fd(const struct bufferevent *b)
 {
 	check(b);

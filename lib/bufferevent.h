@@ -130,6 +130,9 @@ bool bufev_can_send(const struct bufferevent *);
 /* When a side that waits times out, in ms; WHEEL_NEVER where it does not. */
 uint64_t bufev_deadline_of(const struct bufferevent *, enum which);
 
+/* Has it a future, beyond the callbacks that are due? */
+bool bufev_keeps_going(const struct bufferevent *);
+
 /* Makes the world agree with its state; may free what has finished. */
 void bufev_settle(struct bufferevent *);
 

@@ -237,6 +237,15 @@ int bufferevent_error(const struct bufferevent *);
 /* "read|eof" and the like, for logs; never NULL, never to be freed. */
 const char *bufferevent_what_string(unsigned what);
 
+/*
+ * Does it keep reactor_run() going?  It does while it is connecting, while it
+ * is enabled for reading, has output queued with writing enabled, or is to
+ * call you in this turn or the next.  Where it is not active, just the loss of
+ * the connection can still make it call.  A language that collects garbage
+ * keeps hold of the object of an active one.
+ */
+bool bufferevent_is_active(const struct bufferevent *);
+
 int bufferevent_get_fd(const struct bufferevent *);
 
 /* NULL where it was freed under the bufferevent. */

@@ -81,6 +81,7 @@
 #define bufferevent_finish bufev_bufferevent_finish
 #define bufferevent_error bufev_bufferevent_error
 #define bufferevent_what_string bufev_bufferevent_what_string
+#define bufferevent_is_active bufev_bufferevent_is_active
 #define bufferevent_get_fd bufev_bufferevent_get_fd
 #define bufferevent_own_fd bufev_bufferevent_own_fd
 #define bufferevent_set_data bufev_bufferevent_set_data

@@ -236,6 +236,7 @@ static void test_connecting(void **state)
 				sizeof(address), party_called, party_called,
 				party_called);
 	assert_non_null(b);
+	assert_true(bufferevent_is_active(b));
 	expect_going(f->reactor);
 	bufferevent_free(b);
 	expect_nothing_left(f->reactor);
@@ -418,6 +419,139 @@ static void test_output_of_a_failed_side(void **state)
 	party_end(&p);
 }
 
+/* --- One bufferevent's part ---------------------------------------------- */
+
+static const char active[] =
+	"Does it keep reactor_run() going?  It does while it is connecting, "
+	"while it is enabled for reading, has output queued with writing "
+	"enabled, or is to call you in this turn or the next.";
+
+static void expect_active(const struct party *p, bool is)
+{
+	assert_int_equal(bufferevent_is_active(p->bufferevent), is);
+}
+
+static void test_active_sides(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote(active);
+	party_open(&p, f->reactor);
+	expect_active(&p, false);
+	party_enable(&p, EV_READ);
+	expect_active(&p, true);
+	harness_spin(f->reactor, 2);
+	expect_active(&p, true);
+	assert_int_equal(bufferevent_disable(p.bufferevent, EV_READ), 0);
+	expect_active(&p, false);
+	party_write(&p, "abc");
+	expect_active(&p, true);
+	assert_int_equal(bufferevent_disable(p.bufferevent, EV_WRITE), 0);
+	expect_active(&p, false);
+	party_enable(&p, EV_WRITE);
+	expect_active(&p, true);
+	party_await(&p, party_has_written);
+	expect_active(&p, false);
+	party_end(&p);
+}
+
+static void note_active(struct party *p, unsigned what)
+{
+	(void)what;
+	*(bool *)p->arg = bufferevent_is_active(p->bufferevent);
+}
+
+static void test_active_for_a_callback(void **state)
+{
+	struct fixture *f = *state;
+	bool within = true;
+	struct party p;
+
+	harness_quote(active);
+	party_open(&p, f->reactor);
+	p.act = note_active;
+	p.arg = &within;
+	/* What was asked for is to come; once it does, nothing is left. */
+	party_enable(&p, EV_WRITE);
+	expect_active(&p, true);
+	party_await(&p, party_has_written);
+	assert_false(within);
+	expect_active(&p, false);
+	/* So is an end, though reading is over then. */
+	party_enable(&p, EV_READ);
+	shutdown(p.peer, SHUT_WR);
+	party_await(&p, party_has_failed);
+	assert_false(within);
+	expect_active(&p, false);
+	party_expect(&p, "write read|eof");
+	party_end(&p);
+}
+
+/* Several are due in one turn: the first one stops, the others wait. */
+static void stop_running(struct party *p, unsigned what)
+{
+	(void)what;
+	reactor_stop(bufferevent_get_reactor(p->bufferevent));
+}
+
+static void test_active_over_a_stop(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote(active);
+	party_open(&p, f->reactor);
+	p.act = stop_running;
+	party_enable(&p, EV_READ);
+	harness_send(p.peer, "abc");
+	harness_fill(p.fd);
+	party_write(&p, "abc");
+	party_hang_up(&p);
+	party_await(&p, party_has_read);
+	party_expect(&p, "read");
+	/* The end of input is still to come, and the loss of the output. */
+	assert_int_equal(bufferevent_disable(p.bufferevent, EV_READ), 0);
+	expect_active(&p, true);
+	party_await(&p, party_has_failed);
+	assert_int_equal(p.what, EVBUFFER_WRITE | EVBUFFER_ERROR);
+	expect_active(&p, false);
+	party_end(&p);
+}
+
+static void test_active_no_more(void **state)
+{
+	struct reactor *reactor = reactor_new(NULL);
+	struct party p;
+
+	(void)state;
+	harness_quote(active);
+	assert_non_null(reactor);
+	party_open(&p, reactor);
+	party_enable(&p, EV_READ);
+	party_write(&p, "abc");
+	expect_active(&p, true);
+	reactor_free(reactor);
+	expect_active(&p, false);
+	party_end(&p);
+}
+
+static void test_loss_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote("Where it is not active, just the loss of the connection "
+		      "can still make it call.");
+	party_open(&p, f->reactor);
+	harness_spin(f->reactor, 2);
+	expect_active(&p, false);
+	party_hang_up(&p);
+	party_await(&p, party_has_failed);
+	party_expect(&p, "write|error");
+	party_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +573,11 @@ int main(void)
 		harness_test(test_output_sent_by_the_run),
 		harness_test(test_output_drained),
 		harness_test(test_output_of_a_failed_side),
+		harness_test(test_active_sides),
+		harness_test(test_active_for_a_callback),
+		harness_test(test_active_over_a_stop),
+		harness_test(test_active_no_more),
+		harness_test(test_loss_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("running", tests, NULL, NULL);

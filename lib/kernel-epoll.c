@@ -107,6 +107,13 @@ static int epoll_wait_for(void *p, struct kernel_event *events, int timeout_ms)
 	return n;
 }
 
+static int epoll_pollable(void *p)
+{
+	const struct epoll *self = p;
+
+	return self->fd;
+}
+
 const struct kernel bufev_kernel_epoll = {
 	.name = "epoll",
 	.open = epoll_open,
@@ -114,6 +121,7 @@ const struct kernel bufev_kernel_epoll = {
 	.fork = epoll_fork,
 	.set = epoll_set,
 	.wait = epoll_wait_for,
+	.pollable = epoll_pollable,
 	.now = bufev_posix_now,
 	.transfer = bufev_posix_transfer,
 	.adopt = bufev_posix_adopt,

@@ -380,6 +380,13 @@ static int uring_wait(void *p, struct kernel_event *events, int timeout_ms)
 	return bufev_kernel_epoll.wait(u->epoll, events, timeout_ms);
 }
 
+static int uring_pollable(void *p)
+{
+	const struct uring *u = p;
+
+	return bufev_kernel_epoll.pollable(u->epoll);
+}
+
 const struct kernel bufev_kernel_uring = {
 	.name = "uring",
 	.by_default = uring_by_default,
@@ -388,6 +395,7 @@ const struct kernel bufev_kernel_uring = {
 	.fork = uring_fork,
 	.set = uring_set,
 	.wait = uring_wait,
+	.pollable = uring_pollable,
 	.now = bufev_posix_now,
 	.transfer = uring_transfer,
 	.adopt = bufev_posix_adopt,

@@ -69,6 +69,9 @@ struct kernel {
 	/* Level-triggered; up to KERNEL_BATCH events; timeout_ms -1 waits. */
 	int (*wait)(void *self, struct kernel_event *, int timeout_ms);
 
+	/* What is readable when wait() has something to say.  NULL: none. */
+	int (*pollable)(void *self);
+
 	/* Nanoseconds, monotonic. */
 	uint64_t (*now)(void *self);
 

@@ -309,6 +309,29 @@ int reactor_turn(struct reactor *r, int timeout_ms)
 	return n < 0 ? bufev_refuse(-n) : n;
 }
 
+/* --- Inside another loop ------------------------------------------------- */
+
+int reactor_get_fd(const struct reactor *r)
+{
+	return r->kernel->pollable ? r->kernel->pollable(r->self) :
+				     bufev_refuse(ENOTSUP);
+}
+
+/* All that a turn does before it waits: it stays in force until the next. */
+int reactor_prepare(struct reactor *r)
+{
+	int ms;
+
+	bufev_reactor_check(r);
+	if (r->turning)
+		return 0;
+	r->streams->begin(r);
+	ms = sleep_ms(r, WHEEL_NEVER);
+	return ms != 0 && bufev_wake_sleep(r) ? ms : 0;
+}
+
+/* --- Running ------------------------------------------------------------- */
+
 static bool has_future(const struct reactor *r)
 {
 	return r->alive > 0 || r->timers.count > 0 || has_work(r);

@@ -49,6 +49,8 @@
 #define reactor_now bufev_reactor_now
 #define reactor_backend bufev_reactor_backend
 #define reactor_fork bufev_reactor_fork
+#define reactor_get_fd bufev_reactor_get_fd
+#define reactor_prepare bufev_reactor_prepare
 #define reactor_watch_set bufev_reactor_watch_set
 #define reactor_watch_stop bufev_reactor_watch_stop
 #define reactor_timer_start bufev_reactor_timer_start

@@ -137,6 +137,27 @@ const char *reactor_backend(const struct reactor *);
  */
 int reactor_fork(struct reactor *);
 
+/* --- Inside another loop ------------------------------------------------- */
+
+/*
+ * A descriptor that becomes readable when there is something to do, for a wait
+ * of yours: poll(2), or another loop.  Only wait for it.  It stays the same
+ * until reactor_fork() or reactor_free().
+ *
+ * Returns -1 with ENOTSUP where the backend has none ("poll", "kqueue").
+ */
+int reactor_get_fd(const struct reactor *);
+
+/*
+ * Before such a wait, as the last thing: whatever is done to the reactor, or
+ * to what lives on it, asks for another reactor_prepare().  After the wait call
+ * reactor_turn(r, 0), whatever ended it.
+ *
+ * Returns for how many milliseconds you may wait: 0, not at all (so always
+ * inside a callback of this reactor); -1, as long as it takes.
+ */
+int reactor_prepare(struct reactor *);
+
 /* --- Descriptors --------------------------------------------------------- */
 
 /*

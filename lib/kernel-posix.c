@@ -177,7 +177,7 @@ void bufev_posix_close_fd(void *self, int fd)
 }
 
 /* An address that is too short for its family would be read past its end. */
-static bool has_length(const struct sockaddr *address, socklen_t length)
+bool bufev_posix_has_length(const struct sockaddr *address, socklen_t length)
 {
 	size_t family_end =
 		offsetof(struct sockaddr, sa_family) + sizeof(sa_family_t);
@@ -267,7 +267,7 @@ int bufev_posix_listen(void *self, const struct sockaddr *address,
 	int fd, error;
 
 	(void)self;
-	if (!has_length(address, length))
+	if (!bufev_posix_has_length(address, length))
 		return -EINVAL;
 	fd = new_socket(address->sa_family);
 	if (fd < 0)
@@ -320,7 +320,7 @@ int bufev_posix_connect(void *self, const struct sockaddr *address,
 	int fd;
 
 	(void)self;
-	if (!has_length(address, length))
+	if (!bufev_posix_has_length(address, length))
 		return -EINVAL;
 	fd = new_socket(address->sa_family);
 	if (fd < 0)

@@ -20,6 +20,9 @@ int bufev_posix_connected(void *self, int fd);
 int bufev_posix_error(void *self, int fd);
 int bufev_posix_shutdown(void *self, int fd);
 
+/* Is the address as long as its family says?  NULL is not. */
+bool bufev_posix_has_length(const struct sockaddr *, socklen_t);
+
 /*
  * One move by one system call; unlike transfer() it may block where fd does,
  * and EINTR comes out.  A socket is found out by trying.  Bytes or -errno;

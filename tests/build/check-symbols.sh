@@ -1,16 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# check-symbols.sh ROOT LIBRARY VERSION: what the shared library shows.
+# check-symbols.sh ROOT LIBRARY VERSION MAP HEADER...: what the shared library
+# shows.
 #
-# It exports the names of lib/bufev.map and no other; these are the names of
-# include/bufev/names.h and those that begin with bufev_ in the source already;
-# the header declares each of them.  It needs the C library and nothing else.
+# It exports the names of the map and no other; these are the names to which
+# the headers rename, and those that begin with bufev_ in the source already;
+# the headers declare each of them.  It needs the C library and nothing else.
 
 set -eu
 export LC_ALL=C
 
-root=$1 library=$2 version=$3
+root=$1 library=$2 version=$3 map=$4
+shift 4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -35,29 +37,31 @@ grep -v '^bufev_' "$work/exported" >"$work/foreign" || true
 [ ! -s "$work/foreign" ] ||
 	complain "exported without the prefix: $(tr '\n' ' ' <"$work/foreign")"
 
-sed -n 's/^[[:blank:]]*\(bufev_[a-z0-9_]*\);$/\1/p' "$root/lib/bufev.map" |
+sed -n 's/^[[:blank:]]*\(bufev_[a-z0-9_]*\);$/\1/p' "$map" |
 	sort >"$work/map"
 same exported map 'what is exported (<) is not what the map lists (>)'
+
+# A function's name has small letters; each such line: name -> bufev_name.
+for header in "$@"; do
+	awk '$1 == "#define" && NF == 3 && $2 ~ /^[a-z]/ { print $2, $3 }' \
+		"$root/include/$header"
+done >"$work/renamed"
+awk '$2 != "bufev_" $1 { print }' "$work/renamed" >"$work/odd"
+[ ! -s "$work/odd" ] || complain "renamed: $(cat "$work/odd")"
 
 {
 	echo bufev_version
 	echo bufev_set_allocator
-	awk '$1 == "#define" && NF == 3 { print $3 }' \
-		"$root/include/bufev/names.h"
+	awk '{ print $2 }' "$work/renamed"
 } | sort >"$work/names"
-same map names 'the map (<) is not what names.h lists (>)'
+same map names 'the map (<) is not what the headers rename to (>)'
 
-# Each line of names.h says: name -> bufev_name.
-awk '$1 == "#define" && NF == 3 && $3 != "bufev_" $2 { print }' \
-	"$root/include/bufev/names.h" >"$work/odd"
-[ ! -s "$work/odd" ] || complain "names.h: $(cat "$work/odd")"
-
-# The names that the headers declare, seen through names.h.
-printf '#include <bufev.h>\n' |
+# The names that the headers declare, seen through those.
+printf '#include <%s>\n' "$@" |
 	${CC:-cc} -E -P -D_GNU_SOURCE -I"$root/include" -x c - |
 	grep -o '[^a-z0-9_]bufev_[a-z0-9_]*(' | tr -d '(*& \t' |
 	sort -u >"$work/declared"
-same names declared 'names.h (<) is not what the headers declare (>)'
+same names declared 'what they rename to (<) is not what the headers declare (>)'
 
 readelf -d "$library" >"$work/dynamic"
 needed=$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' "$work/dynamic")

@@ -13,8 +13,10 @@
  */
 
 #include <errno.h>
+#include <string.h>
 
 #include "bufferevent.h"
+#include "trace.h"
 
 static const unsigned side_what[SIDES] = { EVBUFFER_READ, EVBUFFER_WRITE };
 
@@ -57,6 +59,9 @@ static bool call(struct bufferevent *b, bufferevent_cb *callback, unsigned what)
 
 	if (!callback)
 		return true;
+	if (bufev_traces(r))
+		bufev_trace_stream(b, "calls %s",
+				   bufferevent_what_string(what));
 	callback(b, what);
 	bufev_reactor_called(r);
 	return !bufev_is_gone(b) && !b->finishing && !bufev_reactor_stopped(r);
@@ -117,6 +122,8 @@ static bool report(struct bufferevent *b, enum which side)
 		b->error = b->why[side];
 		end_failed_connect(b);
 	}
+	if (bufev_traces(b->watch.reactor) && b->why[side])
+		bufev_trace_stream(b, "fails: %s", strerror(b->why[side]));
 	errno = b->why[side];
 	return call(b, b->failed, side_what[side] | what);
 }

@@ -158,6 +158,8 @@ void bufev_release(struct bufferevent *b)
 		detach(b);
 	bufev_evbuffer_reset(&b->in);
 	bufev_evbuffer_reset(&b->out);
+	bufev_memory_free(b->name);
+	b->name = NULL;
 	leave_fd(b, r);
 	if (r)
 		bufev_reactor_bury(r, &b->watch);
@@ -480,6 +482,29 @@ void *bufferevent_data(const struct bufferevent *b)
 {
 	check(b);
 	return b->data;
+}
+
+int bufferevent_set_name(struct bufferevent *b, const char *name)
+{
+	size_t size = name ? strlen(name) + 1 : 0;
+	char *copy = NULL;
+
+	check(b);
+	if (name) {
+		copy = bufev_memory_resize(NULL, size);
+		if (!copy)
+			return -1;
+		memcpy(copy, name, size);
+	}
+	bufev_memory_free(b->name);
+	b->name = copy;
+	return 0;
+}
+
+const char *bufferevent_get_name(const struct bufferevent *b)
+{
+	check(b);
+	return b->name;
 }
 
 void bufferevent_set_callbacks(struct bufferevent *b, bufferevent_cb *read,

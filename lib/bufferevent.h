@@ -38,6 +38,7 @@ struct bufferevent {
 	struct bufev_deadline entry; /* not after the first deadline */
 	bufferevent_cb *read, *write, *failed;
 	void *data;
+	char *name; /* NULL: none */
 	uint32_t max_transfer;
 	uint32_t sent;	     /* by the output passes of the turn `sent_in` */
 	int16_t error;	     /* errno of the last EVBUFFER_ERROR reported */

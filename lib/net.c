@@ -15,6 +15,7 @@
 
 #include "bufferevent.h"
 #include "memory.h"
+#include "trace.h"
 
 enum { ACCEPTS_A_TURN = 64, PAUSE_MS = 100 };
 
@@ -111,6 +112,8 @@ static bool accept_one(struct bufferevent_listener *l, struct reactor *r)
 			rest(l);
 		return false;
 	}
+	if (bufev_traces(r))
+		bufev_trace(r, "fd %d accepts fd %d", l->fd, fd);
 	l->freed = &freed;
 	l->accept(l, fd, (struct sockaddr *)&peer, length, l->data);
 	bufev_reactor_called(r);

@@ -26,6 +26,7 @@
 #include "check.h"
 #include "reactor.h"
 #include "refuse.h"
+#include "trace.h"
 
 /* --- The bell ------------------------------------------------------------ */
 
@@ -234,6 +235,8 @@ void bufev_wake_deliver_posts(struct reactor *r)
 	collect(&r->wake);
 	while (r->wake.tasks && !bufev_reactor_stopped(r)) {
 		task = next_task(&r->wake);
+		if (bufev_traces(r))
+			bufev_trace(r, "task %p runs", (void *)task);
 		task->run(task);
 		bufev_reactor_called(r);
 	}
@@ -378,6 +381,8 @@ void bufev_wake_deliver_signals(struct reactor *r)
 	distribute(&r->wake);
 	while (!bufev_reactor_stopped(r) && (s = first_pending(&r->wake))) {
 		s->pending = 0;
+		if (bufev_traces(r))
+			bufev_trace(r, "signal %d", s->signo);
 		s->caught(s, s->signo);
 		bufev_reactor_called(r);
 	}

@@ -20,6 +20,7 @@
 #include "memory.h"
 #include "reactor.h"
 #include "refuse.h"
+#include "trace.h"
 
 #ifndef BUFEV_DEFAULT_BACKEND
 #define BUFEV_DEFAULT_BACKEND NULL
@@ -166,6 +167,8 @@ static int wait_for_work(struct reactor *r, int timeout_ms)
 		if (n < 0)
 			return n;
 		refresh(r);
+		if (bufev_traces(r) && n > 0)
+			bufev_trace(r, "%d ready", n);
 		merge_events(r, events, n);
 	} while (n == 0 && ms != 0 && !has_work(r) && reactor_now(r) < until);
 	if (n == 0)
@@ -192,6 +195,10 @@ void bufev_reactor_called(struct reactor *r)
 	r->streams->output(r);
 }
 
+/* By the bits of EV_READ and EV_WRITE. */
+static const char *const verbs[] = { "nothing", "read", "write",
+				     "read and write" };
+
 /* What a stop leaves uncalled the kernel reports again. */
 static void deliver_ready(struct reactor *r)
 {
@@ -208,6 +215,9 @@ static void deliver_ready(struct reactor *r)
 			bufev_reactor_place(r, w, PLACE_ALWAYS);
 		if (bufev_reactor_stopped(r) || events == 0)
 			continue;
+		if (bufev_traces(r))
+			bufev_trace(r, "fd %d is ready to %s", w->fd,
+				    verbs[events >> 1]);
 		w->ready(w, events);
 		bufev_reactor_called(r);
 	}
@@ -224,6 +234,8 @@ static void deliver_timers(struct reactor *r)
 
 		r->timers.count--;
 		t->reactor = NULL;
+		if (bufev_traces(r))
+			bufev_trace(r, "timer %p fires", (void *)t);
 		t->fire(t);
 		bufev_reactor_called(r);
 	}
@@ -361,6 +373,7 @@ static void init(struct reactor *r, const struct kernel *k)
 {
 	r->kernel = k;
 	r->streams = &no_streams;
+	r->traced = bufev_trace_wanted();
 	for (int p = 0; p < PLACES; p++)
 		bufev_list_init(&r->list[p]);
 	bufev_list_init(&r->wake.signals);

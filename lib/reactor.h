@@ -80,8 +80,9 @@ struct reactor {
 	size_t alive; /* what keeps reactor_run() going, but timers and posts */
 	size_t buried;	/* freed, and their memory still there */
 	int callbacks;	/* that ran in this turn */
-	uint16_t turns; /* counted, to know whether a turn is another one */
+	unsigned turns; /* counted, to know whether a turn is another one */
 	bool turning, dying;
+	bool traced; /* see trace.h */
 	struct wheel timers, timeouts;
 	struct bufev_link firing; /* timers that are due in this turn */
 	struct wake wake;

@@ -261,6 +261,16 @@ void bufferevent_set_data(struct bufferevent *, void *);
 void *bufferevent_data(const struct bufferevent *);
 
 /*
+ * A name for the eyes of people, which is copied; NULL takes it away.  The
+ * trace of $BUFEV_DEBUG (see reactor_new) and debuggers show it.  0, or -1:
+ * ENOMEM, and the name is what it was.
+ */
+int bufferevent_set_name(struct bufferevent *, const char *name);
+
+/* The library's copy; NULL where it has none. */
+const char *bufferevent_get_name(const struct bufferevent *);
+
+/*
  * Other callbacks from now on.  An error of NULL leaves the one in force (a
  * build with checks aborts).
  */

@@ -88,6 +88,8 @@
 #define bufferevent_own_fd bufev_bufferevent_own_fd
 #define bufferevent_set_data bufev_bufferevent_set_data
 #define bufferevent_data bufev_bufferevent_data
+#define bufferevent_set_name bufev_bufferevent_set_name
+#define bufferevent_get_name bufev_bufferevent_get_name
 #define bufferevent_set_callbacks bufev_bufferevent_set_callbacks
 #define bufferevent_set_max_transfer bufev_bufferevent_set_max_transfer
 #define bufferevent_get_reactor bufev_bufferevent_get_reactor

@@ -77,6 +77,10 @@ struct bufev_deadline {
  * is set, else the best that works here; "uring" is not tried by default in a
  * thread that has a seccomp filter.
  *
+ * Where $BUFEV_DEBUG is set, and not "0", the reactor tells on standard error
+ * what happens in its turns: a line for each byte count read or sent, each
+ * callback of a bufferevent or a watch, each timer, signal and task.
+ *
  * Returns NULL with ENOTSUP where this build or this system has no such
  * backend, ENOMEM, EMFILE, ENFILE.
  */

@@ -13,7 +13,6 @@
  */
 
 #include <errno.h>
-#include <string.h>
 
 #include "bufferevent.h"
 #include "trace.h"
@@ -53,15 +52,14 @@ bool bufev_has_callback(const struct bufferevent *b)
 }
 
 /* Whether to go on with this bufferevent. */
-static bool call(struct bufferevent *b, bufferevent_cb *callback, unsigned what)
+static inline bool call(struct bufferevent *b, bufferevent_cb *callback,
+			unsigned what)
 {
 	struct reactor *r = b->watch.reactor;
 
 	if (!callback)
 		return true;
-	if (bufev_traces(r))
-		bufev_trace_stream(b, "calls %s",
-				   bufferevent_what_string(what));
+	bufev_trace_stream(b, TRACE_CALL, what);
 	callback(b, what);
 	bufev_reactor_called(r);
 	return !bufev_is_gone(b) && !b->finishing && !bufev_reactor_stopped(r);
@@ -111,8 +109,6 @@ static bool report(struct bufferevent *b, enum which side)
 {
 	unsigned what = b->what[side];
 
-	if (!can_report(b, side))
-		return true;
 	b->what[side] = 0;
 	b->enabled &= (uint8_t)~bufev_event_of(side);
 	b->waiting &= (uint8_t)~bufev_event_of(side);
@@ -120,10 +116,9 @@ static bool report(struct bufferevent *b, enum which side)
 		b->reported = true;
 	if (what == EVBUFFER_ERROR) {
 		b->error = b->why[side];
+		bufev_trace_stream(b, TRACE_FAILED, (size_t)b->error);
 		end_failed_connect(b);
 	}
-	if (bufev_traces(b->watch.reactor) && b->why[side])
-		bufev_trace_stream(b, "fails: %s", strerror(b->why[side]));
 	errno = b->why[side];
 	return call(b, b->failed, side_what[side] | what);
 }
@@ -135,7 +130,8 @@ static void deliver(struct bufferevent *b)
 
 	if (b->finishing || (greets && !greet(b)))
 		return;
-	if (deliver_read(b) && (greets || deliver_write(b)) && report(b, WRITE))
+	if (deliver_read(b) && (greets || deliver_write(b)) &&
+	    (!can_report(b, WRITE) || report(b, WRITE)) && can_report(b, READ))
 		report(b, READ);
 }
 

@@ -54,8 +54,8 @@ static void end_connect(struct bufferevent *b)
 	b->expired &= (uint8_t)~EV_WRITE;
 	b->connecting = error != 0;
 	b->greeting = error == 0 && !b->finishing;
-	if (error == 0 && bufev_traces(r))
-		bufev_trace_stream(b, "is connected");
+	if (error == 0)
+		bufev_trace_stream(b, TRACE_CONNECTED, 0);
 	if (error != 0)
 		bufev_fail(b, WRITE, EVBUFFER_ERROR, -error);
 }
@@ -95,9 +95,7 @@ static void moved(struct bufferevent *b, enum which side, uint64_t *now)
 static void received(struct bufferevent *b, size_t n, uint64_t *now)
 {
 	bufev_ring_commit(&b->in.ring, n);
-	if (bufev_traces(b->watch.reactor))
-		bufev_trace_stream(b, "reads %zu bytes, holds %zu", n,
-				   bufev_ring_length(&b->in.ring));
+	bufev_trace_stream(b, TRACE_READ, n);
 	if (b->finishing) {
 		bufev_ring_drain(&b->in.ring, n);
 		b->lingering = true;
@@ -111,8 +109,8 @@ static void received_nothing(struct bufferevent *b, ssize_t done)
 {
 	b->held = false;
 	b->ended = done == 0;
-	if (done == 0 && bufev_traces(b->watch.reactor))
-		bufev_trace_stream(b, "reads the end");
+	if (done == 0)
+		bufev_trace_stream(b, TRACE_END, 0);
 	if (done == 0 && !b->reset)
 		bufev_fail(b, READ, EVBUFFER_EOF, 0);
 	else if (done == 0)
@@ -194,9 +192,7 @@ static void sent(struct bufferevent *b, size_t offered, ssize_t done,
 {
 	if (done > 0) {
 		bufev_ring_drain(&b->out.ring, (size_t)done);
-		if (bufev_traces(b->watch.reactor))
-			bufev_trace_stream(b, "sends %zd bytes, %zu left", done,
-					   bufev_ring_length(&b->out.ring));
+		bufev_trace_stream(b, TRACE_SENT, (size_t)done);
 		b->blocked = (size_t)done < offered;
 		b->sent += (uint32_t)done;
 		moved(b, WRITE, now);

@@ -26,6 +26,8 @@ static void note_outcome(struct bufferevent *b, int outcome)
 {
 	b->connecting = outcome != 0;
 	b->greeting = outcome == 0;
+	if (outcome == 0)
+		bufev_trace_stream(b, TRACE_CONNECTED, 0);
 	if (outcome != 0 && outcome != EINPROGRESS)
 		bufev_fail(b, WRITE, EVBUFFER_ERROR, outcome);
 }

@@ -25,19 +25,21 @@ bool bufev_trace_wanted(void)
 }
 
 /* A line that is too long is cut. */
-static void print(const struct reactor *r, const char *who, const char *format,
-		  va_list arguments)
+void bufev_trace(const struct reactor *r, const char *format, ...)
 {
 	int error = errno;
 	uint64_t ms = reactor_now(r);
+	va_list arguments;
 	char line[LINE];
 	size_t length;
 
 	snprintf(line, sizeof(line),
-		 "bufev %" PRIu64 ".%03" PRIu64 " turn %u: %s", ms / 1000,
-		 ms % 1000, r->turns, who);
+		 "bufev %" PRIu64 ".%03" PRIu64 " turn %u: ", ms / 1000,
+		 ms % 1000, r->turns);
 	length = strlen(line);
+	va_start(arguments, format);
 	vsnprintf(line + length, sizeof(line) - length, format, arguments);
+	va_end(arguments);
 	length = strlen(line);
 	if (length == sizeof(line) - 1)
 		length--;
@@ -47,25 +49,37 @@ static void print(const struct reactor *r, const char *who, const char *format,
 	errno = error;
 }
 
-void bufev_trace(const struct reactor *r, const char *format, ...)
+void bufev_trace_event(const struct bufferevent *b, enum trace_event event,
+		       size_t n)
 {
-	va_list arguments;
-
-	va_start(arguments, format);
-	print(r, "", format, arguments);
-	va_end(arguments);
-}
-
-void bufev_trace_stream(const struct bufferevent *b, const char *format, ...)
-{
+	const struct reactor *r = b->watch.reactor;
 	char who[LINE / 2];
-	va_list arguments;
 
 	if (b->name)
-		snprintf(who, sizeof(who), "%s (fd %d) ", b->name, b->watch.fd);
+		snprintf(who, sizeof(who), "%s (fd %d)", b->name, b->watch.fd);
 	else
-		snprintf(who, sizeof(who), "fd %d ", b->watch.fd);
-	va_start(arguments, format);
-	print(b->watch.reactor, who, format, arguments);
-	va_end(arguments);
+		snprintf(who, sizeof(who), "fd %d", b->watch.fd);
+	switch (event) {
+	case TRACE_CONNECTED:
+		bufev_trace(r, "%s is connected", who);
+		break;
+	case TRACE_READ:
+		bufev_trace(r, "%s reads %zu bytes, holds %zu", who, n,
+			    evbuffer_get_length(&b->in));
+		break;
+	case TRACE_END:
+		bufev_trace(r, "%s reads the end", who);
+		break;
+	case TRACE_SENT:
+		bufev_trace(r, "%s sends %zu bytes, %zu left", who, n,
+			    evbuffer_get_length(&b->out));
+		break;
+	case TRACE_FAILED:
+		bufev_trace(r, "%s fails: %s", who, strerror((int)n));
+		break;
+	case TRACE_CALL:
+		bufev_trace(r, "%s calls %s", who,
+			    bufferevent_what_string((unsigned)n));
+		break;
+	}
 }

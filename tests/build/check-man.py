@@ -25,11 +25,11 @@ from pathlib import Path
 
 # Pages of the system that ours refer to.
 OUTSIDE = frozenset("""
-    accept(2) bind(2) connect(2) epoll(7) err(3) execve(2) fork(2) free(3)
-    getaddrinfo(3) getpeername(2) getsockname(2) inotify(7) io_uring(7)
+    accept(2) bind(2) close(2) connect(2) epoll(7) err(3) execve(2) fork(2)
+    free(3) getaddrinfo(3) getpeername(2) getsockname(2) inotify(7) io_uring(7)
     kqueue(2) listen(2) malloc(3) offsetof(3) perror(3) pkg-config(1) poll(2)
     printf(3) pthread_create(3) read(2) realloc(3) seccomp(2) setsockopt(2)
-    shutdown(2) sigaction(2) strerror(3) vsnprintf(3) write(2)
+    shutdown(2) sigaction(2) socketpair(2) strerror(3) vsnprintf(3) write(2)
 """.split())
 
 REQUIRED = ("NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "SEE ALSO")

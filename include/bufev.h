@@ -5,8 +5,8 @@
 /*
  * libbufev: a buffer on each side of a file descriptor.
  *
- * This header brings all of the library.  Each of the headers below also
- * stands alone, as C11 and as C++17.
+ * This header brings all of the library but bufev/sim.h, which is for tests.
+ * Each of the headers below also stands alone, as C11 and as C++17.
  */
 
 #include <stddef.h>

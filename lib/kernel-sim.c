@@ -182,12 +182,11 @@ static void shuffle(struct sim *s, struct kernel_event *events, int n)
 	}
 }
 
-static int report(struct sim *s, struct kernel_event *events, int n)
+static void report(struct sim *s, struct kernel_event *events, int n)
 {
 	shuffle(s, events, n);
 	for (int i = 0; i < n; i++)
-		bufev_sim_note(s, "ready", events[i].fd, events[i].events, 0);
-	return n;
+		bufev_sim_note(s, "ready", events[i].fd, 0, events[i].events);
 }
 
 /* --- Time ---------------------------------------------------------------- */
@@ -290,8 +289,7 @@ static int sim_wait(void *p, struct kernel_event *events, int timeout_ms)
 		}
 		n = pass_time(s, events, timeout_ms);
 	}
-	if (n > 0)
-		report(s, events, n);
+	report(s, events, n);
 	return (int)bufev_sim_note(s, "wait", -1, (uint64_t)timeout_ms, n);
 }
 

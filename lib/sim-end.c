@@ -21,7 +21,6 @@
 #include "memory.h"
 #include "sim.h"
 
-static const uint64_t NS_PER_MS = 1000000;
 enum { CAPACITY = 65536 };
 
 /* --- Life ---------------------------------------------------------------- */
@@ -90,10 +89,12 @@ void bufev_connection_free(struct sim_connection *c)
 
 /* --- On the way ---------------------------------------------------------- */
 
-uint64_t bufev_end_delay(struct sim *s, const struct sim_end *e)
+uint64_t bufev_end_arrival(struct sim *s, const struct sim_end *e)
 {
-	return NS_PER_MS *
-	       bufev_sim_between(s, e->faults.delay_min, e->faults.delay_max);
+	const struct sim_faults *f = &e->faults;
+
+	return bufev_sim_after(
+		s, bufev_sim_between(s, f->delay_min, f->delay_max));
 }
 
 static struct segment *segment(struct sim_end *e, unsigned i)
@@ -106,7 +107,7 @@ static void post(struct sim *s, struct sim_end *from, enum segment_kind kind,
 		 size_t bytes)
 {
 	struct sim_end *to = from->peer;
-	uint64_t at = s->now + bufev_end_delay(s, from);
+	uint64_t at = bufev_end_arrival(s, from);
 	struct segment *last =
 		to->flights ? segment(to, to->flights - 1) : NULL;
 

@@ -31,7 +31,7 @@ void bufev_sim_sow(struct sim *s, uint64_t seed)
 	s->digest = mix(~seed);
 }
 
-static uint64_t throw(struct sim * s)
+static uint64_t roll(struct sim * s)
 {
 	s->dice += 0x9e3779b97f4a7c15u;
 	return mix(s->dice);
@@ -39,7 +39,7 @@ static uint64_t throw(struct sim * s)
 
 uint64_t bufev_sim_below(struct sim *s, uint64_t below)
 {
-	return below > 1 ? throw(s) % below : 0;
+	return below > 1 ? roll(s) % below : 0;
 }
 
 uint64_t bufev_sim_between(struct sim *s, uint64_t low, uint64_t high)
@@ -49,7 +49,7 @@ uint64_t bufev_sim_between(struct sim *s, uint64_t low, uint64_t high)
 
 bool bufev_sim_hits(struct sim *s, unsigned chance)
 {
-	return chance > 0 && throw(s) % 1000 < chance;
+	return chance > 0 && roll(s) % 1000 < chance;
 }
 
 /* --- The digest ---------------------------------------------------------- */

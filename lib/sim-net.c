@@ -131,7 +131,7 @@ static struct sim_listener *reached(const struct sim *s,
 	return NULL;
 }
 
-/* Those that share an address are there as often as they like to be. */
+/* Of those that share the address one is diced; NULL: nobody listens. */
 static struct sim_listener *choose(struct sim *s,
 				   const struct sockaddr_storage *address,
 				   socklen_t length)
@@ -281,7 +281,7 @@ static void dice_handshake(struct sim *s, struct sim_connection *c)
 {
 	struct sim_end *client = &c->end[0];
 
-	client->connected_at = s->now + bufev_end_delay(s, client);
+	client->connected_at = bufev_end_arrival(s, client);
 	if (bufev_sim_hits(s, s->faults.hang))
 		client->connected_at = SIM_NEVER;
 	else if (bufev_sim_hits(s, s->faults.refuse))

@@ -168,8 +168,8 @@ unsigned bufev_end_ready(const struct sim_end *);
 /* From now on; false: no memory, and nothing has changed. */
 bool bufev_end_set_faults(struct sim_end *, const struct sim_faults *);
 
-/* How long the next thing that the end sends is to take. */
-uint64_t bufev_end_delay(struct sim *, const struct sim_end *);
+/* When what the end sends now is to arrive, in ns; diced. */
+uint64_t bufev_end_arrival(struct sim *, const struct sim_end *);
 
 static inline bool bufev_end_is_connecting(const struct sim_end *e)
 {

@@ -8,10 +8,11 @@
  * One process may hold libevent too (a language module, a resolver), and the
  * two libraries share a good part of their vocabulary.  So each public name
  * that does not already begin with bufev_ is given that prefix in the object
- * file, here and nowhere else: `evbuffer_new` in source code and in
+ * file, here: `evbuffer_new` in source code and in
  * documentation is `bufev_evbuffer_new` to the linker and to the debugger.
  *
- * The list is complete; a test holds it against `nm -D`.
+ * Just bufev/sim.h renames its own names, for those alone who include it.  The
+ * lists are complete; a test holds them against `nm -D`.
  */
 
 #define evbuffer_new bufev_evbuffer_new

@@ -93,8 +93,8 @@ uint64_t bufev_end_arrival(struct sim *s, const struct sim_end *e)
 {
 	const struct sim_faults *f = &e->faults;
 
-	return bufev_sim_after(
-		s, bufev_sim_between(s, f->delay_min, f->delay_max));
+	return bufev_sim_after(s, bufev_sim_between(s, f->delay_min,
+						    f->delay_max));
 }
 
 static struct segment *segment(struct sim_end *e, unsigned i)

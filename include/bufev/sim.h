@@ -39,8 +39,8 @@
  * reactor_run() and reactor_turn() return -1 with EDEADLK then.
  *
  * Which thread.  The one that turns the reactor.  Posts and signals do work,
- * but a run that depends on other threads is no longer the same run each time.
- * reactor_fork() is ENOTSUP.
+ * but a run that depends on other threads is not the same run each time, and
+ * one that has only them to wait for is stuck.  reactor_fork() is ENOTSUP.
  *
  *   sim_new -> sim_set_faults -> sim_pair, bufferevent_listen, ... ->
  *   reactor_run -> sim_open_fds, sim_digest -> reactor_free

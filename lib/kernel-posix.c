@@ -72,7 +72,7 @@ static struct msghdr message(const struct iovec *v, unsigned pieces)
 
 	memset(&m, 0, sizeof(m));
 	m.msg_iov = (struct iovec *)(uintptr_t)v;
-	m.msg_iovlen = pieces;
+	m.msg_iovlen = (uint8_t)pieces; /* an int in musl, else a size_t */
 	return m;
 }
 

@@ -165,7 +165,7 @@ static void fill(struct io_uring_sqe *sqe, struct msghdr *m, struct transfer *t,
 	}
 	memset(m, 0, sizeof(*m));
 	m->msg_iov = t->v;
-	m->msg_iovlen = t->pieces;
+	m->msg_iovlen = 2;
 	sqe->opcode = t->write ? IORING_OP_SENDMSG : IORING_OP_RECVMSG;
 	sqe->addr = (uintptr_t)m;
 	sqe->len = 1;

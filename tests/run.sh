@@ -14,8 +14,13 @@
 #   valgrind  the gcc build, on all backends that valgrind understands (not
 #             io_uring); then the examples as valgrind-x
 #
-# With --long the tests of the gcc build are repeated 20 times, to find those
-# that fail now and then.
+# With --long, besides:
+#
+#   repeat    the tests of the gcc build 20 times, to find those that fail now
+#             and then
+#   i386      4 bytes a pointer; all tests and backends
+#   s390x     big-endian, in qemu: what that passes on to the system
+#   musl      another C library; all tests and backends
 #
 # What is missing of Debian's packages is installed where we are root.  The
 # very last line says "N passed, N failed"; the exit code is 0 where none did.
@@ -95,6 +100,40 @@ run()
 "
 }
 
+# check STAGE COMMAND...: one test, which says in its last line how it went.
+# It is skipped where it exits with 77, as in meson.
+check()
+{
+	stage=$1
+	shift
+	say "run $stage"
+	"$@" >"$builds/$stage.log" 2>&1
+	case $? in
+	0) result=OK lines=1 ;;
+	77) result=SKIP lines=1 ;;
+	*) result=FAIL lines=60 ;;
+	esac
+	tail -n "$lines" "$builds/$stage.log"
+	printf '{"name": "%s", "result": "%s"}\n' "$stage" "$result" \
+		>"$builds/$stage.json"
+	logs="$logs$stage=$builds/$stage.json
+"
+}
+
+# foreign NAME SETUP: a build for another machine, and its tests.
+foreign()
+{
+	check "prepare-$1" sh "$root/tests/foreign/prepare.sh" "$1" \
+		"$builds/prepared-$1"
+	case $result in
+	SKIP) return ;;
+	OK) build "$1" gcc -Ddefault_library=static \
+		--cross-file "$builds/prepared-$1/cross.ini" &&
+		run "$1" "$1" "$2" --no-suite build && return ;;
+	esac
+	lost "$1"
+}
+
 # A stage that could not be built has no log, which counts as a failure.
 lost()
 {
@@ -129,6 +168,11 @@ if build tsan gcc -Db_sanitize=thread; then
 	run tsan tsan tsan --suite threads
 else
 	lost tsan
+fi
+if [ -n "$long" ]; then
+	foreign i386 -
+	foreign s390x qemu
+	foreign musl -
 fi
 
 IFS='

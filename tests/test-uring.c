@@ -221,6 +221,10 @@ static void test_wrapped(void **state)
 /* What the ring does not move has this outcome. */
 static bool refuse_plain_calls(void)
 {
+#ifdef SYS_socketcall /* one call for all of them, on i386 */
+	if (!seccomp_refuse(SYS_socketcall, EDOM))
+		return false;
+#endif
 	return seccomp_refuse(SYS_sendto, EDOM) &&
 	       seccomp_refuse(SYS_sendmsg, EDOM) &&
 	       seccomp_refuse(SYS_recvfrom, EDOM) &&

@@ -4,8 +4,8 @@
 # installed.  As root it installs what is missing; otherwise it says how to,
 # and ends the script.  Sourced by tests/run.sh and examples/try.sh.
 #
-# A thing is a command, a pkg-config module as "module:NAME", or a header as
-# "header:NAME".
+# A thing is a command, a pkg-config module as "module:NAME", a header as
+# "header:NAME", or a directory as "dir:PATH".
 
 # package_of THING
 package_of()
@@ -19,6 +19,12 @@ package_of()
 	module:libuv) echo libuv1-dev ;;
 	header:ev.h) echo libev-dev ;;
 	clang++) echo clang ;;
+	xz) echo xz-utils ;;
+	i686-linux-gnu-gcc | s390x-linux-gnu-gcc) echo "gcc-${1%-gcc}" ;;
+	musl-gcc) echo musl-tools ;;
+	qemu-s390x) echo qemu-user ;;
+	dir:/usr/i686-linux-gnu/*) echo libc6-dev-i386-cross ;;
+	dir:/usr/s390x-linux-gnu/*) echo libc6-dev-s390x-cross ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -28,6 +34,7 @@ present()
 {
 	case $1 in
 	module:*) pkg-config --exists "${1#module:}" 2>/dev/null ;;
+	dir:*) [ -d "${1#dir:}" ] ;;
 	header:*) [ -e "/usr/include/${1#header:}" ] ;;
 	*) command -v "$1" >/dev/null 2>&1 ;;
 	esac

@@ -27,7 +27,7 @@ def read(path):
 def main():
     passed = failed = cases = 0
     bad, skipped = [], {}
-    print('\nstage        tests  passed  failed  skipped')
+    print('\nstage          tests  passed  failed  skipped')
     for argument in sys.argv[1:]:
         stage, _, path = argument.partition('=')
         results = read(path)
@@ -49,7 +49,7 @@ def main():
         if not results:
             wrong = 1
             bad.append(f'{stage}: nothing ran')
-        print(f'{stage:12} {len(results):5}  {good:6}  {wrong:6}  {miss:7}')
+        print(f'{stage:14} {len(results):5}  {good:6}  {wrong:6}  {miss:7}')
         passed += good
         failed += wrong
     for name, stages in sorted(skipped.items()):

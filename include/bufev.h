@@ -17,6 +17,18 @@
 #include <bufev/net.h>
 #include <bufev/reactor.h>
 
+/*
+ * The version of these headers, for #if and to compare with the library's: in
+ * numbers, as one number that grows, and as bufev_version() has it.
+ */
+#define BUFEV_VERSION_MAJOR 0
+#define BUFEV_VERSION_MINOR 1
+#define BUFEV_VERSION_PATCH 0
+#define BUFEV_VERSION_NUMBER                                       \
+	(BUFEV_VERSION_MAJOR * 10000 + BUFEV_VERSION_MINOR * 100 + \
+	 BUFEV_VERSION_PATCH)
+#define BUFEV_VERSION "0.1.0"
+
 #ifdef __cplusplus
 extern "C" {
 #endif

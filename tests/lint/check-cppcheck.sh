@@ -9,5 +9,5 @@ cd "$1"
 exec cppcheck --quiet --error-exitcode=1 --std=c11 --inconclusive \
 	--enable=warning,style,performance,portability \
 	--suppressions-list=tests/lint/cppcheck.txt \
-	-D_GNU_SOURCE -DBUFEV_CHECKS=1 '-DBUFEV_VERSION=""' \
+	-D_GNU_SOURCE -DBUFEV_CHECKS=1 \
 	-Iinclude -Ilib -Itests/support/include lib

@@ -257,11 +257,12 @@ static bool has_rung(const struct sim *s)
  */
 static int pass_time(struct sim *s, struct kernel_event *events, int timeout_ms)
 {
-	uint64_t alarm = alarm_at(s, timeout_ms), until;
+	uint64_t alarm = alarm_at(s, timeout_ms);
 	int n = 0;
 
 	while (n == 0 && s->now < alarm) {
-		until = next_arrival(s);
+		uint64_t until = next_arrival(s);
+
 		if (alarm < until)
 			until = alarm;
 		if (until == SIM_NEVER)
@@ -372,7 +373,7 @@ static int sim_connect_to(void *p, const struct sockaddr *address,
 static int sim_connected(void *p, int fd)
 {
 	const struct sim_fd *d = bufev_sim_find(p, fd);
-	int error = ENOTCONN;
+	int error = EBADF;
 
 	if (d && d->end) {
 		error = bufev_end_take_error(d->end);

@@ -239,7 +239,7 @@ static void meet_limits(struct sim *s, struct sim_end *e)
 {
 	const struct sim_faults *f = &e->faults;
 
-	if (f->fin_at && e->sent >= f->fin_at && !e->shut)
+	if (f->fin_at && e->sent >= f->fin_at)
 		shut(s, e);
 	if (f->reset_at && e->sent >= f->reset_at) {
 		post(s, e, SEGMENT_RESET, 0);
@@ -280,8 +280,7 @@ static void put(struct sim_end *to, const struct iovec *v, size_t n)
 	for (; n > 0; v++) {
 		size_t part = v->iov_len < n ? v->iov_len : n;
 
-		if (part > 0)
-			bufev_ring_append(&to->in, v->iov_base, part);
+		bufev_ring_append(&to->in, v->iov_base, part);
 		n -= part;
 	}
 }
@@ -347,8 +346,7 @@ static size_t take(struct sim_end *e, const struct iovec *v, size_t n)
 	for (; left > 0; v++) {
 		size_t part = v->iov_len < left ? v->iov_len : left;
 
-		if (part > 0)
-			bufev_ring_copy(&e->in, 0, v->iov_base, part);
+		bufev_ring_copy(&e->in, 0, v->iov_base, part);
 		bufev_ring_drain(&e->in, part);
 		left -= part;
 	}

@@ -31,7 +31,7 @@ void bufev_sim_sow(struct sim *s, uint64_t seed)
 	s->digest = mix(~seed);
 }
 
-static uint64_t roll(struct sim * s)
+static uint64_t roll(struct sim *s)
 {
 	s->dice += 0x9e3779b97f4a7c15u;
 	return mix(s->dice);

@@ -22,7 +22,8 @@
 #include "memory.h"
 #include "sim.h"
 
-enum { FIRST_PORT = 49152, LAST_PORT = 65535 };
+/* More than there may be descriptors: one is always free. */
+enum { FIRST_PORT = 32768, PORTS = 32768 };
 
 /* --- Addresses ----------------------------------------------------------- */
 
@@ -62,13 +63,18 @@ static bool is_same_ipv4(const struct sockaddr_in *a,
 	       (x == y || x == htonl(INADDR_ANY) || y == htonl(INADDR_ANY));
 }
 
+static bool is_same_host(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
 static bool is_same_ipv6(const struct sockaddr_in6 *a,
 			 const struct sockaddr_in6 *b)
 {
 	return a->sin6_port == b->sin6_port &&
-	       (IN6_IS_ADDR_UNSPECIFIED(&a->sin6_addr) ||
-		IN6_IS_ADDR_UNSPECIFIED(&b->sin6_addr) ||
-		IN6_ARE_ADDR_EQUAL(&a->sin6_addr, &b->sin6_addr));
+	       (is_same_host(&a->sin6_addr, &b->sin6_addr) ||
+		is_same_host(&a->sin6_addr, &in6addr_any) ||
+		is_same_host(&b->sin6_addr, &in6addr_any));
 }
 
 /* A path ends with its zero or its length; one that begins with zero counts. */
@@ -108,8 +114,6 @@ static bool is_same(const struct sockaddr_storage *a, socklen_t a_length,
 void bufev_net_tell(const struct sockaddr_storage *from, socklen_t from_length,
 		    struct sockaddr *to, socklen_t *to_length)
 {
-	if (!to)
-		return;
 	memcpy(to, from, from_length < *to_length ? from_length : *to_length);
 	*to_length = from_length;
 }
@@ -143,24 +147,20 @@ static struct sim_listener *choose(struct sim *s,
 	return reached(s, address, length, bufev_sim_below(s, n));
 }
 
-static unsigned next_port(struct sim *s)
+static in_port_t next_port(struct sim *s)
 {
-	s->port = s->port < LAST_PORT ? s->port + 1 : FIRST_PORT;
-	return s->port;
+	return htons((uint16_t)(FIRST_PORT + s->ports++ % PORTS));
 }
 
-static int choose_port(struct sim *s, struct sim_listener *l)
+static void choose_port(struct sim *s, struct sim_listener *l)
 {
 	in_port_t *port = port_of(&l->address);
 
 	if (!port || *port != 0)
-		return 0;
-	for (int tries = FIRST_PORT; tries <= LAST_PORT; tries++) {
-		*port = htons((uint16_t)next_port(s));
-		if (!reached(s, &l->address, l->length, 0))
-			return 0;
-	}
-	return -EADDRINUSE;
+		return;
+	do
+		*port = next_port(s);
+	while (reached(s, &l->address, l->length, 0));
 }
 
 static int bind_listener(struct sim *s, struct sim_listener *l)
@@ -198,9 +198,8 @@ int bufev_net_listen(struct sim *s, const struct sockaddr *address,
 	l->length = length;
 	l->flags = flags;
 	bufev_list_init(&l->queue);
-	result = choose_port(s, l);
-	if (result == 0)
-		result = bind_listener(s, l);
+	choose_port(s, l);
+	result = bind_listener(s, l);
 	if (result == 0)
 		result = bufev_sim_install(s, NULL, l);
 	if (result < 0)
@@ -239,7 +238,7 @@ static void name_host(struct sockaddr_storage *a)
 	    ipv4->sin_addr.s_addr == htonl(INADDR_ANY))
 		ipv4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (a->ss_family == AF_INET6 &&
-	    IN6_IS_ADDR_UNSPECIFIED(&ipv6->sin6_addr))
+	    is_same_host(&ipv6->sin6_addr, &in6addr_any))
 		ipv6->sin6_addr = in6addr_loopback;
 }
 
@@ -251,16 +250,20 @@ static void name_ends(struct sim *s, struct sim_connection *c,
 		      const struct sockaddr *address, socklen_t length)
 {
 	struct sim_end *client = &c->end[0], *server = &c->end[1];
+	struct sockaddr_storage name;
+	in_port_t *port;
 
-	memset(&server->address, 0, sizeof(server->address));
-	memcpy(&server->address, address, length);
+	memset(&name, 0, sizeof(name));
+	memcpy(&name, address, length);
+	name_host(&name);
+	server->address = name;
 	server->length = length;
-	if (address->sa_family == AF_UNIX)
+	port = port_of(&name);
+	if (!port)
 		return;
-	name_host(&server->address);
-	client->address = server->address;
+	*port = next_port(s);
+	client->address = name;
 	client->length = length;
-	*port_of(&client->address) = htons((uint16_t)next_port(s));
 }
 
 void bufev_net_establish(struct sim_connection *c)

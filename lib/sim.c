@@ -11,11 +11,10 @@
 #include "refuse.h"
 #include "sim.h"
 
-/* NULL: the reactor has another kernel. */
-static struct sim *of(const struct reactor *r)
+static bool is_simulated(const struct reactor *r)
 {
 	bufev_reactor_check(r);
-	return r->kernel == &bufev_kernel_sim ? r->self : NULL;
+	return r->kernel == &bufev_kernel_sim;
 }
 
 /* As a system call ends. */
@@ -37,16 +36,16 @@ struct reactor *sim_new(uint64_t seed)
 
 uint64_t sim_seed(const struct reactor *r)
 {
-	const struct sim *s = of(r);
+	const struct sim *s = r->self;
 
-	return s ? s->seed : 0;
+	return is_simulated(r) ? s->seed : 0;
 }
 
 uint64_t sim_random(struct reactor *r, uint64_t below)
 {
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	return s ? bufev_sim_below(s, below) : 0;
+	return is_simulated(r) ? bufev_sim_below(s, below) : 0;
 }
 
 /* --- Connections --------------------------------------------------------- */
@@ -76,9 +75,9 @@ static int make_pair(struct sim *s, int fd[2])
 
 int sim_pair(struct reactor *r, int fd[2])
 {
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	if (!s)
+	if (!is_simulated(r))
 		return bufev_refuse(ENOTSUP);
 	return (int)result_of(
 		bufev_sim_note(s, "pair", -1, 0, make_pair(s, fd)));
@@ -87,10 +86,10 @@ int sim_pair(struct reactor *r, int fd[2])
 int sim_connect(struct reactor *r, const struct sockaddr *address,
 		socklen_t length)
 {
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 	int fd, outcome;
 
-	if (!s)
+	if (!is_simulated(r))
 		return bufev_refuse(ENOTSUP);
 	fd = r->kernel->connect(s, address, length, &outcome);
 	if (fd < 0 || outcome == 0 || outcome == EINPROGRESS)
@@ -102,11 +101,13 @@ int sim_connect(struct reactor *r, const struct sockaddr *address,
 int sim_get_address(struct reactor *r, int fd, struct sockaddr *address,
 		    socklen_t *length)
 {
-	const struct sim *s = of(r);
-	const struct sim_fd *d = s ? bufev_sim_find(s, fd) : NULL;
+	const struct sim_fd *d;
 
+	if (!is_simulated(r))
+		return bufev_refuse(ENOTSUP);
+	d = bufev_sim_find(r->self, fd);
 	if (!d)
-		return bufev_refuse(s ? EBADF : ENOTSUP);
+		return bufev_refuse(EBADF);
 	if (d->end)
 		bufev_net_tell(&d->end->address, d->end->length, address,
 			       length);
@@ -121,9 +122,9 @@ int sim_get_address(struct reactor *r, int fd, struct sockaddr *address,
 ssize_t sim_read(struct reactor *r, int fd, void *out, size_t n)
 {
 	struct iovec v = { out, n };
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	if (!s)
+	if (!is_simulated(r))
 		return bufev_refuse(ENOTSUP);
 	return result_of(bufev_sim_move(s, fd, false, &v, 1));
 }
@@ -131,27 +132,27 @@ ssize_t sim_read(struct reactor *r, int fd, void *out, size_t n)
 ssize_t sim_write(struct reactor *r, int fd, const void *data, size_t n)
 {
 	struct iovec v = { (void *)(uintptr_t)data, n };
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	if (!s)
+	if (!is_simulated(r))
 		return bufev_refuse(ENOTSUP);
 	return result_of(bufev_sim_move(s, fd, true, &v, 1));
 }
 
 int sim_shutdown(struct reactor *r, int fd)
 {
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	if (!s)
+	if (!is_simulated(r))
 		return bufev_refuse(ENOTSUP);
 	return (int)result_of(bufev_sim_shut(s, fd));
 }
 
 static int drop(struct reactor *r, const char *call, int fd, bool reset)
 {
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	if (!s)
+	if (!is_simulated(r))
 		return bufev_refuse(ENOTSUP);
 	return (int)result_of(
 		bufev_sim_note(s, call, fd, 0, bufev_sim_drop(s, fd, reset)));
@@ -169,18 +170,18 @@ int sim_close(struct reactor *r, int fd)
 
 size_t sim_open_fds(const struct reactor *r)
 {
-	const struct sim *s = of(r);
+	const struct sim *s = r->self;
 
-	return s ? s->open : 0;
+	return is_simulated(r) ? s->open : 0;
 }
 
 /* --- Time ---------------------------------------------------------------- */
 
 void sim_pass(struct reactor *r, uint64_t ms)
 {
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	if (!s)
+	if (!is_simulated(r))
 		return;
 	bufev_sim_note(s, "pass", -1, ms, 0);
 	bufev_sim_advance(s, bufev_sim_after(s, ms));
@@ -210,9 +211,9 @@ static bool is_valid(const struct sim_faults *f)
 
 int sim_set_faults(struct reactor *r, const struct sim_faults *faults)
 {
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	if (!s)
+	if (!is_simulated(r))
 		return bufev_refuse(ENOTSUP);
 	if (!is_valid(faults))
 		return bufev_refuse(EINVAL);
@@ -223,11 +224,13 @@ int sim_set_faults(struct reactor *r, const struct sim_faults *faults)
 int sim_set_fd_faults(struct reactor *r, int fd,
 		      const struct sim_faults *faults)
 {
-	const struct sim *s = of(r);
-	const struct sim_fd *d = s ? bufev_sim_find(s, fd) : NULL;
+	const struct sim_fd *d;
 
+	if (!is_simulated(r))
+		return bufev_refuse(ENOTSUP);
+	d = bufev_sim_find(r->self, fd);
 	if (!d)
-		return bufev_refuse(s ? EBADF : ENOTSUP);
+		return bufev_refuse(EBADF);
 	if (!d->end)
 		return bufev_refuse(ENOTCONN);
 	if (!is_valid(faults))
@@ -241,15 +244,15 @@ int sim_set_fd_faults(struct reactor *r, int fd,
 
 uint64_t sim_digest(const struct reactor *r)
 {
-	const struct sim *s = of(r);
+	const struct sim *s = r->self;
 
-	return s ? s->digest : 0;
+	return is_simulated(r) ? s->digest : 0;
 }
 
 void sim_trace(struct reactor *r, FILE *stream)
 {
-	struct sim *s = of(r);
+	struct sim *s = r->self;
 
-	if (s)
+	if (is_simulated(r))
 		s->trace = stream;
 }

@@ -104,8 +104,8 @@ struct sim {
 	int fds;	   /* the length of fd */
 	int next;	   /* the first to be looked at in a wait */
 	size_t open;
-	int bell; /* the reactor's; -1: none */
-	unsigned port;
+	int bell;	/* the reactor's; -1: none */
+	unsigned ports; /* that were handed out */
 	struct bufev_link connections;
 };
 

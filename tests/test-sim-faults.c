@@ -295,6 +295,24 @@ static void a_closed_end_resets_when_bytes_arrive(void **state)
 	sim_close(r, fd[0]);
 }
 
+/* One reset is told once, though the network brings two. */
+static void a_second_reset_says_nothing(void **state)
+{
+	struct reactor *r = simulated_reactor(state);
+	char c;
+	int fd[2];
+
+	open_pair(r, fd,
+		  (struct sim_faults){
+			  .delay_min = 5, .delay_max = 5, .reset_at = 3 });
+	sim_reset(r, fd[1]);
+	assert_int_equal(sim_write(r, fd[0], "abc", 3), 3);
+	simulated_fails(sim_read(r, fd[0], &c, 1), ECONNRESET);
+	sim_pass(r, 5);
+	assert_int_equal(sim_read(r, fd[0], &c, 1), 0);
+	sim_close(r, fd[0]);
+}
+
 /* --- Sleeps -------------------------------------------------------------- */
 
 static void fired(struct reactor_timer *t)
@@ -440,6 +458,7 @@ int main(void)
 			a_limit_that_has_passed_is_met_by_the_next_write),
 		simulated_test(a_reset_loses_what_has_not_arrived),
 		simulated_test(a_closed_end_resets_when_bytes_arrive),
+		simulated_test(a_second_reset_says_nothing),
 		simulated_test(interrupted_sleeps_go_on),
 		simulated_test(sleeps_end_late),
 		simulated_test(watching_fails),

@@ -193,15 +193,18 @@ static void addresses_of_all_families_meet(void **state)
 static void others_are_refused(void **state)
 {
 	struct reactor *r = simulated_reactor(state);
-	struct address a = ipv4("192.0.2.7", 80);
+	struct address a4 = ipv4("192.0.2.7", 80), a6 = ipv6("2001:db8::7", 80);
 	struct address others[] = {
-		ipv4("192.0.2.7", 81),	 ipv4("192.0.2.8", 80), ipv6("::", 80),
-		ipv6("2001:db8::7", 80), path("/run/a"),
+		ipv4("192.0.2.7", 81),	 ipv4("192.0.2.8", 80),
+		ipv6("2001:db8::7", 81), ipv6("2001:db8::8", 80),
+		ipv6("2001:db9::7", 80), ipv6("::ffff:192.0.2.7", 80),
+		path("/run/a"),
 	};
-	struct server s;
+	struct server s, t;
 	struct client c;
 
-	serve(&s, r, &a);
+	serve(&s, r, &a4);
+	serve(&t, r, &a6);
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		connect_to(&c, r, &others[i]);
 		assert_int_equal(c.what, 0);
@@ -210,8 +213,9 @@ static void others_are_refused(void **state)
 		assert_int_equal(c.error, ECONNREFUSED);
 		bufferevent_free(c.bufferevent);
 	}
-	assert_int_equal(s.accepted, 0);
+	assert_int_equal(s.accepted + t.accepted, 0);
 	bufferevent_listener_free(s.listener);
+	bufferevent_listener_free(t.listener);
 }
 
 static void paths_differ_in_every_byte(void **state)
@@ -273,6 +277,25 @@ static void a_port_is_taken_once(void **state)
 	bufferevent_listener_free(s.listener);
 	serve(&s, r, &a);
 	bufferevent_listener_free(s.listener);
+}
+
+static void a_free_port_is_one_that_nobody_has(void **state)
+{
+	struct reactor *r = simulated_reactor(state);
+	struct address any = ipv4("0.0.0.0", 0), first, second, third;
+	struct server s[3];
+
+	serve(&s[0], r, &any);
+	first = name_of(r, bufferevent_listener_get_fd(s[0].listener));
+	second = first;
+	second.ipv4.sin_port = htons(ntohs(first.ipv4.sin_port) + 1);
+	serve(&s[1], r, &second);
+	serve(&s[2], r, &any);
+	third = name_of(r, bufferevent_listener_get_fd(s[2].listener));
+	assert_int_equal(ntohs(third.ipv4.sin_port),
+			 ntohs(first.ipv4.sin_port) + 2);
+	for (int i = 0; i < 3; i++)
+		bufferevent_listener_free(s[i].listener);
 }
 
 static void listeners_share_a_port(void **state)
@@ -555,6 +578,7 @@ int main(void)
 		simulated_test(paths_differ_in_every_byte),
 		simulated_test(ends_have_names),
 		simulated_test(a_port_is_taken_once),
+		simulated_test(a_free_port_is_one_that_nobody_has),
 		simulated_test(listeners_share_a_port),
 		simulated_test(bad_addresses_are_refused),
 		simulated_test(a_bare_client_connects),

@@ -394,17 +394,26 @@ static void time_ends_after_centuries(void **state)
 	reactor_timer_stop(&never);
 }
 
+static void take(struct bufferevent_listener *l, int fd,
+		 const struct sockaddr *peer, socklen_t length, void *data)
+{
+	(void)l;
+	(void)peer;
+	(void)length;
+	*(int *)data = fd;
+}
+
 static void descriptors_run_out(void **state)
 {
 	struct sim_faults small = { .capacity = 2 };
 	struct reactor *r = sim_new(3);
 	const struct sockaddr *a = (const struct sockaddr *)&place;
 	struct bufferevent_listener *l;
-	int fd[2], n = 0;
+	int fd[2], n = 0, taken = 0;
 
 	(void)state;
 	assert_int_equal(sim_set_faults(r, &small), 0);
-	l = bufferevent_listen(r, a, sizeof(place), 0, come, NULL);
+	l = bufferevent_listen(r, a, sizeof(place), 0, take, &taken);
 	assert_non_null(l);
 	while (sim_pair(r, fd) == 0)
 		n++;
@@ -414,6 +423,13 @@ static void descriptors_run_out(void **state)
 	assert_true(sim_connect(r, a, sizeof(place)) >= 0);
 	simulated_fails(sim_connect(r, a, sizeof(place)), EMFILE);
 	simulated_fails(sim_pair(r, fd), EMFILE);
+	/* Who waits in the queue is accepted when there is a number again. */
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(reactor_turn(r, 100), 0);
+	sim_close(r, SIM_FIRST_FD + 1);
+	for (int i = 0; i < 10; i++)
+		assert_true(reactor_turn(r, 100) >= 0);
+	assert_int_equal(taken, SIM_FIRST_FD + 1);
 	bufferevent_listener_free(l);
 	reactor_free(r);
 }

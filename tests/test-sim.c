@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "reactor.h"
 #include "support/simulated.h"
 
 /* --- Bare ends ----------------------------------------------------------- */
@@ -25,6 +26,8 @@ static void pair_carries_bytes_both_ways(void **state)
 	simulated_fails(sim_read(r, fd[0], &c, 1), EAGAIN);
 	simulated_says(r, fd[0], "there");
 	simulated_says(r, fd[1], "back");
+	assert_int_equal(sim_read(r, fd[1], NULL, 0), 0);
+	assert_int_equal(sim_write(r, fd[1], NULL, 0), 0);
 	simulated_gets(r, fd[1], "there");
 	simulated_gets(r, fd[0], "back");
 	assert_int_equal(sim_close(r, fd[0]), 0);
@@ -412,6 +415,33 @@ static void unknown_descriptors_are_ebadf(void **state)
 	simulated_fails(reactor_fork(r), ENOTSUP);
 }
 
+/*
+ * What a program cannot do to a descriptor but by closing it behind the back
+ * of its bufferevent.
+ */
+static void the_kernel_knows_its_descriptors(void **state)
+{
+	struct reactor *r = simulated_reactor(state);
+	const struct kernel *k = r->kernel;
+	struct kernel_fd is;
+	int fd[2], none = SIM_FIRST_FD + 2;
+
+	simulated_pair(r, fd);
+	assert_int_equal(k->adopt(r->self, fd[0], &is), 0);
+	assert_true(is.socket && is.writable && !is.was_blocking);
+	k->restore(r->self, fd[0]);
+	assert_int_equal(k->accept(r->self, fd[0], NULL, NULL), -EINVAL);
+	assert_int_equal(k->accept(r->self, none, NULL, NULL), -EBADF);
+	assert_int_equal(k->adopt(r->self, none, &is), -EBADF);
+	assert_int_equal(k->set(r->self, none, 0, KERNEL_READ), -EBADF);
+	assert_int_equal(k->set(r->self, none, KERNEL_READ, 0), 0);
+	assert_int_equal(k->connected(r->self, none), -EBADF);
+	assert_int_equal(k->error(r->self, none), 0);
+	k->close_fd(r->self, none);
+	sim_close(r, fd[0]);
+	sim_close(r, fd[1]);
+}
+
 /* reactor_free() closes what is open, whoever has it. */
 static void the_world_ends_with_its_reactor(void **state)
 {
@@ -450,6 +480,7 @@ int main(void)
 		simulated_test(a_run_that_is_stuck_says_so),
 		simulated_test(other_reactors_are_not_simulated),
 		simulated_test(unknown_descriptors_are_ebadf),
+		simulated_test(the_kernel_knows_its_descriptors),
 		simulated_test(the_world_ends_with_its_reactor),
 	};
 

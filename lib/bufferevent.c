@@ -206,7 +206,7 @@ void bufferevent_finish(struct bufferevent *b)
 	b->in.limit = 0;
 	bufev_ring_drain(&b->in.ring, bufev_ring_length(&b->in.ring));
 	b->enabled = discards ? EV_READ | EV_WRITE : EV_WRITE;
-	b->lingering = bufev_ring_length(&b->out.ring) > 0;
+	b->lingering = b->spoke || bufev_ring_length(&b->out.ring) > 0;
 	if (discards)
 		b->watch.pending |= KERNEL_READ;
 	bufev_touch(b);

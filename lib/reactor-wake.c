@@ -49,11 +49,11 @@ static int open_bell(int fd[2])
 }
 #endif
 
-static void close_bell(struct wake *w)
+static void close_bell(int fd, int bell)
 {
-	close(w->watch.fd);
-	if (w->bell != w->watch.fd)
-		close(w->bell);
+	close(fd);
+	if (bell != fd)
+		close(bell);
 }
 
 /* For signal handlers, too.  A full pipe has rung already. */
@@ -84,8 +84,7 @@ int bufev_wake_open(struct reactor *r)
 	w->watch.ready = never_called;
 	if (reactor_watch_set(r, &w->watch, fd[0], EV_READ) < 0) {
 		error = -errno;
-		w->watch.fd = fd[0];
-		close_bell(w);
+		close_bell(fd[0], fd[1]);
 		return error;
 	}
 	r->alive--;
@@ -96,7 +95,7 @@ void bufev_wake_close(struct reactor *r)
 {
 	r->alive++;
 	reactor_watch_stop(&r->wake.watch);
-	close_bell(&r->wake);
+	close_bell(r->wake.watch.fd, r->wake.bell);
 }
 
 void bufev_wake_heard(struct reactor *r)
@@ -185,10 +184,11 @@ void reactor_post(struct reactor *r, struct reactor_task *task)
 
 	if (__atomic_exchange_n(&task->posted, 1, __ATOMIC_ACQ_REL))
 		return;
-	task->next = __atomic_load_n(posted, __ATOMIC_RELAXED);
+	do
+		task->next = __atomic_load_n(posted, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(posted, &task->next, task, true,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		continue;
+					    __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED));
 	wake(&r->wake);
 }
 
@@ -405,22 +405,24 @@ bool bufev_wake_has_news(const struct reactor *r)
 int bufev_wake_fork(struct reactor *r)
 {
 	struct wake *w = &r->wake;
-	int fd[2], error = open_bell(fd);
+	int fd[2], before = w->watch.fd, error = open_bell(fd);
 
 	if (error < 0)
 		return error;
-	r->by_fd[w->watch.fd] = NULL;
-	close_bell(w);
+	if (bufev_reactor_attach(r, &w->watch, fd[0]) < 0) {
+		error = -errno;
+		close_bell(fd[0], fd[1]);
+		return error;
+	}
+	r->by_fd[before] = NULL;
+	close_bell(before, w->bell);
 	w->bell = fd[1];
-	w->watch.fd = fd[0];
 	for (int signo = 1; signo <= SIGNALS; signo++)
 		if (w->watched & bit(signo))
 			__atomic_store_n(&signals[signo].bell, w->bell,
 					 __ATOMIC_SEQ_CST);
 	w->watch.registered = 0;
 	w->watch.wanted = 0;
-	if (bufev_reactor_attach(r, &w->watch, fd[0]) < 0)
-		return -errno;
 	return bufev_reactor_register(&w->watch, EV_READ);
 }
 

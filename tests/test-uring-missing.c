@@ -120,6 +120,11 @@ static void test_useless(void **state)
  * With a descriptor too few it is not missing for good.  The default takes
  * what it can have.
  */
+struct want {
+	long nr;
+	int error;
+};
+
 static int be_scarce(void *arg)
 {
 	struct rlimit few, before;
@@ -138,12 +143,57 @@ static int be_scarce(void *arg)
 	return report(is_here("uring") ? NULL : "missing for good");
 }
 
+/* A want may pass: it is told, and what was asked is asked again. */
+static int want(void *arg)
+{
+	const struct want *w = arg;
+
+	unsetenv("BUFEV_BACKEND");
+	if (!seccomp_refuse(w->nr, w->error))
+		return report("no filter");
+	for (int i = 0; i < 2; i++)
+		if (is_here("uring") || errno != w->error)
+			return report("missing for good");
+	return 0;
+}
+
 static void test_scarce(void **state)
 {
+	static const struct want wants[] = {
+		{ SYS_io_uring_setup, EMFILE },
+		{ SYS_io_uring_setup, ENFILE },
+		{ SYS_io_uring_setup, ENOMEM },
+		{ SYS_socketpair, ENFILE },
+	};
+
 	(void)state;
 	if (!works())
 		skip();
 	child_succeeds(be_scarce, NULL);
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++)
+		child_succeeds(want, (void *)(uintptr_t)&wants[i]);
+}
+
+/* Where it cannot be seen whether there is a filter, nobody asks. */
+static int see_nothing(void *arg)
+{
+	struct rlimit none, before;
+
+	(void)arg;
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = before;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	if (bufev_kernel_uring.by_default())
+		return report("asks all the same");
+	setrlimit(RLIMIT_NOFILE, &before);
+	return 0;
+}
+
+static void test_unseen(void **state)
+{
+	(void)state;
+	child_succeeds(see_nothing, NULL);
 }
 
 /* --- A filter in force --------------------------------------------------- */
@@ -298,6 +348,7 @@ int main(void)
 		harness_test(test_refused),
 		harness_test(test_useless),
 		harness_test(test_scarce),
+		harness_test(test_unseen),
 		harness_test(test_a_filter_that_kills),
 		harness_test(test_any_filter),
 		harness_test(test_without_a_filter),

@@ -13,6 +13,8 @@
 #   tsan      thread sanitizer, the tests that use threads
 #   valgrind  the gcc build, on all backends that valgrind understands (not
 #             io_uring); then the examples as valgrind-x
+#   coverage  all lines of lib/ were run, and 19 of 20 branches, by the tests of
+#             a build that counts: tests/coverage/coverage.py
 #
 # With --long, besides:
 #
@@ -46,7 +48,7 @@ builds=${BUFEV_BUILD:-$root/build-test}
 # pkg-config comes first: it finds others.
 need pkg-config
 need gcc g++ clang clang++ make meson ninja nm python3 valgrind socat curl \
-	strace clang-format clang-tidy cppcheck shellcheck mandoc \
+	strace clang-format clang-tidy cppcheck shellcheck mandoc gcovr \
 	module:cmocka module:libevent module:libuv header:ev.h
 
 # What follows must not depend on how the caller builds other things.
@@ -168,6 +170,15 @@ if build tsan gcc -Db_sanitize=thread; then
 	run tsan tsan tsan --suite threads
 else
 	lost tsan
+fi
+# -O0, so that a line is a line; atomic, so that threads count right.
+if build coverage gcc -Db_coverage=true -Dbuildtype=debug -Dexamples=false \
+	-Ddefault_library=static -Dc_args=-fprofile-update=atomic; then
+	run coverage-run coverage - --no-suite build
+	check coverage python3 "$root/tests/coverage/coverage.py" "$root" \
+		"$builds/coverage"
+else
+	lost coverage
 fi
 if [ -n "$long" ]; then
 	foreign i386 -

@@ -194,7 +194,6 @@ static void sent(struct bufferevent *b, size_t offered, ssize_t done,
 		bufev_ring_drain(&b->out.ring, (size_t)done);
 		bufev_trace_stream(b, TRACE_SENT, (size_t)done);
 		b->blocked = (size_t)done < offered;
-		b->spoke = true;
 		b->sent += (uint32_t)done;
 		moved(b, WRITE, now);
 		/* Who has no callback for it need not stand in line for one. */

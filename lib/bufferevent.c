@@ -187,13 +187,15 @@ void bufferevent_free(struct bufferevent *b)
 
 void bufferevent_finish(struct bufferevent *b)
 {
+	struct reactor *r;
 	bool discards;
 
 	if (!b)
 		return;
 	check(b);
+	r = b->watch.reactor;
 	discards = b->owned && b->socket && !b->ended;
-	if (!b->watch.reactor || b->broken) {
+	if (!r || b->broken) {
 		bufferevent_free(b);
 		return;
 	}
@@ -206,7 +208,9 @@ void bufferevent_finish(struct bufferevent *b)
 	b->in.limit = 0;
 	bufev_ring_drain(&b->in.ring, bufev_ring_length(&b->in.ring));
 	b->enabled = discards ? EV_READ | EV_WRITE : EV_WRITE;
-	b->lingering = b->spoke || bufev_ring_length(&b->out.ring) > 0;
+	b->lingering =
+		bufev_ring_length(&b->out.ring) > 0 ||
+		(discards && r->kernel->undelivered(r->self, b->watch.fd));
 	if (discards)
 		b->watch.pending |= KERNEL_READ;
 	bufev_touch(b);

@@ -65,7 +65,6 @@ struct bufferevent {
 	bool lingering : 1; /* then close only after the peer's FIN */
 	/* How its sides are. */
 	bool blocked : 1;  /* the kernel took less than it was offered */
-	bool spoke : 1;	   /* bytes were sent: some may be on their way still */
 	bool held : 1;	   /* a write error waits for the input before it */
 	bool reset : 1;	   /* a write error took the reset away from reading */
 	bool reported : 1; /* an end of file or an error */

@@ -133,4 +133,5 @@ const struct kernel bufev_kernel_epoll = {
 	.connected = bufev_posix_connected,
 	.error = bufev_posix_error,
 	.shutdown = bufev_posix_shutdown,
+	.undelivered = bufev_posix_undelivered,
 };

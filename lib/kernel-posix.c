@@ -13,9 +13,14 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 
 #include <bufev/net.h>
 
@@ -368,4 +373,25 @@ int bufev_posix_shutdown(void *self, int fd)
 {
 	(void)self;
 	return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+/* Who cannot tell says yes. */
+bool bufev_posix_undelivered(void *self, int fd)
+{
+	int bytes = 0;
+
+	(void)self;
+#if defined(SIOCOUTQ)
+	return ioctl(fd, SIOCOUTQ, &bytes) < 0 || bytes > 0;
+#elif defined(FIONWRITE)
+	return ioctl(fd, FIONWRITE, &bytes) < 0 || bytes > 0;
+#elif defined(SO_NWRITE)
+	return getsockopt(fd, SOL_SOCKET, SO_NWRITE, &bytes,
+			  &(socklen_t){ sizeof(bytes) }) < 0 ||
+	       bytes > 0;
+#else
+	(void)fd;
+	(void)bytes;
+	return true;
+#endif
 }

@@ -19,6 +19,7 @@ int bufev_posix_connect(void *self, const struct sockaddr *, socklen_t,
 int bufev_posix_connected(void *self, int fd);
 int bufev_posix_error(void *self, int fd);
 int bufev_posix_shutdown(void *self, int fd);
+bool bufev_posix_undelivered(void *self, int fd);
 
 /* Is the address as long as its family says?  NULL is not. */
 bool bufev_posix_has_length(const struct sockaddr *, socklen_t);

@@ -406,6 +406,15 @@ static int sim_shut(void *p, int fd)
 	return bufev_sim_shut(p, fd);
 }
 
+static bool sim_undelivered(void *p, int fd)
+{
+	const struct sim_fd *d = bufev_sim_find(p, fd);
+	const struct sim_end *peer = d && d->end ? d->end->peer : NULL;
+	bool some = peer && bufev_ring_length(&peer->in) > peer->arrived;
+
+	return bufev_sim_note(p, "undelivered", fd, 0, some);
+}
+
 const struct kernel bufev_kernel_sim = {
 	.name = "sim",
 	.open = sim_open,
@@ -424,4 +433,5 @@ const struct kernel bufev_kernel_sim = {
 	.connected = sim_connected,
 	.error = sim_error,
 	.shutdown = sim_shut,
+	.undelivered = sim_undelivered,
 };

@@ -97,6 +97,8 @@ struct kernel {
 	/* Takes SO_ERROR: 0 or a positive errno. */
 	int (*error)(void *self, int fd);
 	int (*shutdown)(void *self, int fd);
+	/* May a socket have sent what its peer has not acknowledged? */
+	bool (*undelivered)(void *self, int fd);
 };
 
 /*

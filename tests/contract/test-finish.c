@@ -324,6 +324,23 @@ static void test_idle_closes_at_once(void **state)
 	party_end(&p);
 }
 
+static void test_sent_before_closes_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote(at_once);
+	party_open(&p, f->reactor);
+	own(&p);
+	party_write(&p, "abc");
+	harness_turns(f->reactor, party_has_written, &p, 10);
+	party_peer_gets(&p, "abc");
+	finish(&p);
+	harness_spin(f->reactor, 1);
+	expect_closed(&p);
+	party_end(&p);
+}
+
 /*
  * All was sent, but the kernel still holds most of it when more input comes:
  * that must not reset the connection.
@@ -500,6 +517,7 @@ int main(void)
 		harness_test(test_write_timeout_bounds_the_sending),
 		harness_test(test_unread_input_loses_nothing),
 		harness_test(test_idle_closes_at_once),
+		harness_test(test_sent_before_closes_at_once),
 		harness_test(test_sent_before_arrives),
 		harness_test(test_unread_input_is_waited_out),
 		harness_test(test_failed_side_closes_at_once),

@@ -131,7 +131,7 @@ static void test_no_such_end_of_line(void **state)
 	assert_null(evbuffer_readln(b, &length, none));
 	assert_int_equal(errno, EINVAL);
 	assert_int_equal(length, 0);
-	/* Behind the last byte there may be none; behind that there is no place. */
+	/* Behind the last byte there may be none; further on is no place. */
 	assert_int_equal(evbuffer_search_eol(b, 3, EVBUFFER_EOL_LF, NULL), -1);
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(evbuffer_search_eol(b, 4, EVBUFFER_EOL_LF, NULL), -1);

@@ -215,6 +215,13 @@ static int script_shutdown(void *p, int fd)
 	return error ? -error : s->real->shutdown(s->self, fd);
 }
 
+static bool script_undelivered(void *p, int fd)
+{
+	struct script *s = p;
+
+	return s->real->undelivered(s->self, fd);
+}
+
 static const struct kernel script_kernel = {
 	.name = "script",
 	.open = script_open,
@@ -233,6 +240,7 @@ static const struct kernel script_kernel = {
 	.connected = script_connected,
 	.error = script_error,
 	.shutdown = script_shutdown,
+	.undelivered = script_undelivered,
 };
 
 struct reactor *script_reactor(struct script *s)

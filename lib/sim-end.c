@@ -189,12 +189,14 @@ static bool arrive_next(struct sim *s, struct sim_end *e)
 
 void bufev_connection_arrive(struct sim *s, struct sim_connection *c)
 {
-	struct sim_end *client = &c->end[0];
+	struct sim_end *client = &c->end[0], *server = &c->end[1];
+	bool more;
 
 	if (bufev_end_is_connecting(client) && client->connected_at <= s->now)
 		bufev_net_establish(c);
-	while (arrive_next(s, &c->end[0]) || arrive_next(s, &c->end[1]))
-		continue;
+	do
+		more = arrive_next(s, client) || arrive_next(s, server);
+	while (more);
 }
 
 uint64_t bufev_connection_next(const struct sim_connection *c)

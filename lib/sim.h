@@ -55,12 +55,12 @@ struct sim_end {
 	struct sim_connection *connection;
 	struct sim_end *peer;
 	struct ring in;
-	size_t arrived;			 /* of its bytes */
-	size_t lost;			 /* on the way, and nobody will read */
+	size_t arrived; /* of its bytes */
+	size_t lost;	/* bytes on their way that nobody will read */
 	struct segment flight[SEGMENTS]; /* to this end; a circle */
 	unsigned first, flights;
 	uint64_t sent;	       /* bytes, in all */
-	uint64_t connected_at; /* ns; SIM_NEVER: it hangs; 0: it is */
+	uint64_t connected_at; /* ns; 0: it is; SIM_NEVER: it hangs */
 	struct sim_faults faults;
 	struct sockaddr_storage address;
 	socklen_t length;
@@ -68,7 +68,7 @@ struct sim_end {
 	bool open;   /* a descriptor or a listener's queue has it */
 	bool shut;   /* it has sent FIN */
 	bool ended;  /* FIN has arrived */
-	bool broken; /* a reset has arrived, or the connect has failed */
+	bool broken; /* it was reset, or the connect has failed */
 };
 
 struct sim_listener {
@@ -76,7 +76,6 @@ struct sim_listener {
 	socklen_t length;
 	unsigned flags;
 	struct bufev_link queue; /* connections; end[1] is to be accepted */
-	size_t queued;
 };
 
 struct sim_connection {
@@ -119,7 +118,7 @@ struct sim_fd *bufev_sim_find(const struct sim *, int fd);
 /* Makes the lowest free number one for it.  The number, or -EMFILE, -ENOMEM. */
 int bufev_sim_install(struct sim *, struct sim_end *, struct sim_listener *);
 
-/* Closes it; false: no such descriptor. */
+/* Closes it.  0 or -EBADF. */
 int bufev_sim_drop(struct sim *, int fd, bool reset);
 
 /* Moves the clock, and lets arrive what has arrived then. */

@@ -413,6 +413,7 @@ static void unknown_descriptors_are_ebadf(void **state)
 				EBADF);
 	}
 	simulated_fails(reactor_fork(r), ENOTSUP);
+	simulated_fails(reactor_get_fd(r), ENOTSUP);
 }
 
 /*

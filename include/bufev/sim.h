@@ -40,7 +40,8 @@
  *
  * Which thread.  The one that turns the reactor.  Posts and signals do work,
  * but a run that depends on other threads is not the same run each time, and
- * one that has only them to wait for is stuck.  reactor_fork() is ENOTSUP.
+ * one that has only them to wait for is stuck.  reactor_fork() and
+ * reactor_get_fd() are ENOTSUP.
  *
  *   sim_new -> sim_set_faults -> sim_pair, bufferevent_listen, ... ->
  *   reactor_run -> sim_open_fds, sim_digest -> reactor_free

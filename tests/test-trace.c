@@ -19,6 +19,8 @@
 #include <bufev.h>
 
 #include "probe.h"
+#include "ration.h"
+#include "trace.h"
 
 static FILE *output;
 static int real_stderr;
@@ -278,6 +280,14 @@ static void long_names_are_cut(void **state)
 	probe_end(&p);
 }
 
+static void long_lines_are_cut(void **state)
+{
+	bufev_trace(probe_reactor(state), "%0300d", 1);
+	assert_int_equal(strlen(printed()), 255);
+	assert_int_equal(text[254], '\n');
+	assert_int_equal(text[253], '0');
+}
+
 static void errno_of_a_callback_is_not_touched(void **state)
 {
 	struct reactor *r = probe_reactor(state);
@@ -310,6 +320,13 @@ static void names_are_copies(void **state)
 	assert_int_equal(bufferevent_set_name(p.bufferevent, NULL), 0);
 	assert_null(bufferevent_get_name(p.bufferevent));
 	assert_int_equal(bufferevent_set_name(p.bufferevent, "third"), 0);
+	ration_setup(NULL);
+	ration.left = 0;
+	errno = 0;
+	assert_int_equal(bufferevent_set_name(p.bufferevent, "fourth"), -1);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(bufev_set_allocator(NULL, NULL), 0);
+	assert_string_equal(bufferevent_get_name(p.bufferevent), "third");
 	probe_end(&p);
 }
 
@@ -350,6 +367,7 @@ int main(void)
 		traced(the_other_sources_are_told_too),
 		traced(connect_and_accept_are_told),
 		traced(long_names_are_cut),
+		traced(long_lines_are_cut),
 		traced(errno_of_a_callback_is_not_touched),
 		traced(names_are_copies),
 		traced(silence_is_the_default),

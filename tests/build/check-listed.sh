@@ -52,6 +52,13 @@ for path in examples/*.c; do
 		failed=1
 	}
 done
+for path in docs/*/code/*.c; do
+	name=${path##*/}
+	case $name in
+	step-*.c) continue ;; # by its number
+	esac
+	listed "${name%.c}" tests/docs/meson.build
+done
 for path in include/*.h include/*/*.h; do
 	listed "$path" meson.build
 done

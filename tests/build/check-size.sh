@@ -9,7 +9,7 @@ set -eu
 export LC_ALL=C
 
 cd "$1"
-find lib include examples tests -name '*.[ch]' | sort | xargs awk '
+find docs lib include examples tests -name '*.[ch]' | sort | xargs awk '
 function complain(text) { print text; failed = 1 }
 FNR == 1 {
 	files++

@@ -48,7 +48,7 @@ builds=${BUFEV_BUILD:-$root/build-test}
 # pkg-config comes first: it finds others.
 need pkg-config
 need gcc g++ clang clang++ make meson ninja nm python3 valgrind socat curl \
-	strace clang-format clang-tidy cppcheck shellcheck mandoc gcovr \
+	strace clang-format clang-tidy cppcheck shellcheck mandoc gcovr pandoc \
 	module:cmocka module:libevent module:libuv header:ev.h
 
 # What follows must not depend on how the caller builds other things.

@@ -42,26 +42,6 @@ static void a_transfer_of_nothing(void **state)
 	sim_close(r, fd[1]);
 }
 
-static void an_accept_without_an_address(void **state)
-{
-	struct reactor *r = simulated_reactor(state);
-	struct sockaddr *any = (struct sockaddr *)&address;
-	int listener, client, server;
-
-	setup_address();
-	listener = r->kernel->listen(r->self, any, sizeof(address), 0);
-	assert_true(listener >= 0);
-	client = sim_connect(r, any, sizeof(address));
-	assert_true(client >= 0);
-	server = r->kernel->accept(r->self, listener, NULL, NULL);
-	assert_true(server >= 0);
-	assert_int_equal(sim_write(r, client, "hello", 5), 5);
-	simulated_gets(r, server, "hello");
-	sim_close(r, server);
-	sim_close(r, client);
-	r->kernel->close_fd(r->self, listener);
-}
-
 static int accepted;
 
 static void accept_it(struct bufferevent_listener *l, int fd,
@@ -110,7 +90,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		simulated_test(a_transfer_of_nothing),
-		simulated_test(an_accept_without_an_address),
 		simulated_test(a_full_table),
 	};
 

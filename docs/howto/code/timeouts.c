@@ -12,7 +12,7 @@
 #include <bufev.h>
 
 /* Milliseconds; a real service has seconds here. */
-enum { SILENCE = 20, PATIENCE = 100, TRICKLE = 5 };
+enum { SILENCE = 400, PATIENCE = 1000, TRICKLE = 20 };
 
 struct request {
 	struct bufferevent *stream;
@@ -79,7 +79,7 @@ static void drip(struct reactor_timer *pace)
 {
 	struct trickle *trickle = (struct trickle *)pace; /* its first member */
 
-	if (write(trickle->fd, ".", 1) == 1)
+	if (send(trickle->fd, ".", 1, MSG_NOSIGNAL) == 1)
 		reactor_timer_start(reactor_default(), pace, TRICKLE);
 }
 

@@ -20,6 +20,8 @@
 #
 #   repeat    the tests of the gcc build 20 times, to find those that fail now
 #             and then
+#   stress    8,000 connections at once for a minute, on each backend, and then
+#             300 through two network namespaces and a wire that loses packets
 #   i386      4 bytes a pointer; all tests and backends
 #   s390x     big-endian, in qemu: what that passes on to the system
 #   musl      another C library; all tests and backends
@@ -122,6 +124,15 @@ check()
 "
 }
 
+# stress STAGE OPTION...: for $backend.
+stress()
+{
+	name=$1
+	shift
+	check "$name" env BUFEV_LONG=1 BUFEV_BACKEND="$backend" \
+		timeout 600 "$builds/gcc/tests/stress/stress" "$@"
+}
+
 # foreign NAME SETUP: a build for another machine, and its tests.
 foreign()
 {
@@ -149,7 +160,11 @@ if build gcc gcc -Dbenchmarks=true; then
 	run gcc gcc -
 	if [ -n "$long" ]; then
 		run repeat gcc - --repeat 20 --no-suite build --no-suite bench \
-			--no-suite examples
+			--no-suite examples --no-suite stress
+		for backend in epoll poll uring kqueue; do
+			stress "stress-$backend"
+			stress "wire-$backend" --wire
+		done
 	fi
 	run valgrind gcc valgrind
 	run valgrind-x gcc valgrindexamples --suite examples --no-suite uring

@@ -13,6 +13,8 @@
 #   tsan      thread sanitizer, the tests that use threads
 #   valgrind  the gcc build, on all backends that valgrind understands (not
 #             io_uring); then the examples as valgrind-x
+#   fuzz      each fuzzer for half a minute, under the address sanitizer; the
+#             seeds of all are run by every stage
 #   coverage  all lines of lib/ were run, and 19 of 20 branches, by the tests of
 #             a build that counts: tests/coverage/coverage.py
 #
@@ -25,6 +27,7 @@
 #   i386      4 bytes a pointer; all tests and backends
 #   s390x     big-endian, in qemu: what that passes on to the system
 #   musl      another C library; all tests and backends
+#   fuzz      each fuzzer for an hour instead
 #
 # What is missing of Debian's packages is installed where we are root.  The
 # very last line says "N passed, N failed"; the exit code is 0 where none did.
@@ -185,6 +188,15 @@ if build tsan gcc -Db_sanitize=thread; then
 	run tsan tsan tsan --suite threads
 else
 	lost tsan
+fi
+# The fuzzers run beside each other.
+if build fuzz clang -Dfuzzing=true -Dexamples=false -Db_lundef=false \
+	-Db_sanitize=address,undefined; then
+	BUFEV_FUZZ_SECONDS=${long:+3600}
+	export BUFEV_FUZZ_SECONDS="${BUFEV_FUZZ_SECONDS:-30}"
+	run fuzz fuzz -
+else
+	lost fuzz
 fi
 # -O0, so that a line is a line; atomic, so that threads count right.
 if build coverage gcc -Db_coverage=true -Dbuildtype=debug -Dexamples=false \

@@ -3,8 +3,8 @@
 #
 # check-listed.sh ROOT: what lies in the tree is built and run.  Every file of
 # lib/ is in lib/meson.build or is a backend, every test-NAME.c is in
-# tests/meson.build (and among the threaded where it is), every example is built
-# and has its test, and every public header is installed.
+# tests/meson.build (and among the threaded where it is), every fuzzer runs, every
+# example is built and has its test, and every public header is installed.
 
 # The names of the files are words.
 # shellcheck disable=SC2013,SC2044,SC2046
@@ -43,6 +43,10 @@ for path in $(grep -l 'pthread_create' $(find tests -name 'test-*.c')); do
 	[ "$(grep -cF "'${name%.c}'" tests/meson.build)" = 2 ] && continue
 	echo "tests/meson.build does not list $name among the threaded"
 	failed=1
+done
+for path in tests/fuzz/fuzz-*.c; do
+	name=${path#tests/fuzz/fuzz-}
+	listed "${name%.c}" tests/fuzz/meson.build
 done
 for path in examples/*.c; do
 	name=${path#examples/}

@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# fuzz.sh PROGRAM CORPUS: fuzzes for $BUFEV_FUZZ_SECONDS, 20 where that is not
+# set, and begins with the corpus.  An input that finds something is printed,
+# to be put into the corpus under a name that says what it shows.
+
+set -eu
+program=$1 corpus=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+mkdir "$work/new"
+if "$program" -max_total_time="${BUFEV_FUZZ_SECONDS:-20}" -max_len=1024 \
+	-print_final_stats=1 -artifact_prefix="$work/found-" \
+	"$work/new" "$corpus" >"$work/log" 2>&1; then
+	sed -n 's/^stat::number_of_executed_units: */inputs: /p' "$work/log"
+	exit 0
+fi
+tail -n 60 "$work/log"
+for found in "$work"/found-*; do
+	[ ! -e "$found" ] || base64 "$found"
+done
+exit 1

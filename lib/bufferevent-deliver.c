@@ -95,13 +95,24 @@ static bool deliver_write(struct bufferevent *b)
 	return call(b, b->write, EVBUFFER_WRITE);
 }
 
+/* What was asked for before is not to come once it is enabled again. */
+static void disable(struct bufferevent *b, enum which side)
+{
+	uint8_t left = (uint8_t)~bufev_event_of(side);
+
+	b->enabled &= left;
+	b->asked &= left;
+	b->due &= left;
+	b->waiting &= left;
+}
+
 /* A connect that failed is the one outcome: reading would only fail again. */
 static void end_failed_connect(struct bufferevent *b)
 {
 	if (!b->connecting)
 		return;
 	b->connecting = false;
-	b->enabled &= (uint8_t)~EV_READ;
+	disable(b, READ);
 }
 
 /* The failed side is disabled first. */
@@ -110,8 +121,7 @@ static bool report(struct bufferevent *b, enum which side)
 	unsigned what = b->what[side];
 
 	b->what[side] = 0;
-	b->enabled &= (uint8_t)~bufev_event_of(side);
-	b->waiting &= (uint8_t)~bufev_event_of(side);
+	disable(b, side);
 	if (what != EVBUFFER_TIMEOUT)
 		b->reported = true;
 	if (what == EVBUFFER_ERROR) {

@@ -11,10 +11,12 @@
  *   ./chat-server 7000 &
  *   socat - TCP:127.0.0.1:7000        (several times; "/nick NAME" names you)
  *
- * PORT 0 takes a free port; the first line of output names it.
+ * PORT 0 takes a free port; the first line of output names it.  On SIGINT all
+ * connections end, and it ends.
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,9 +130,16 @@ static void accepted(struct bufferevent_listener *listener, int fd,
 	say(client, " has come", "");
 }
 
+static void interrupted(struct reactor_signal *interrupt, int signo)
+{
+	(void)interrupt, (void)signo;
+	reactor_stop(reactor_default());
+}
+
 int main(int argc, char **argv)
 {
 	struct server server = { 0 };
+	struct reactor_signal interrupt = { .caught = interrupted };
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr *address = (struct sockaddr *)&in;
 	socklen_t size = sizeof(in);
@@ -146,11 +155,16 @@ int main(int argc, char **argv)
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	listener =
 		bufferevent_listen(NULL, address, size, 0, accepted, &server);
-	if (listener && getsockname(bufferevent_listener_get_fd(listener),
-				    address, &size) == 0) {
-		printf("listening on 127.0.0.1:%u\n", ntohs(in.sin_port));
-		reactor_run(reactor_default()); /* returns if it fails */
-	}
-	perror(argv[0]);
-	return 1;
+	if (!listener ||
+	    reactor_signal_start(reactor_default(), &interrupt, SIGINT) < 0 ||
+	    getsockname(bufferevent_listener_get_fd(listener), address, &size))
+		return perror(argv[0]), 1;
+	printf("listening on 127.0.0.1:%u\n", ntohs(in.sin_port));
+	if (reactor_run(reactor_default()) < 0)
+		perror(argv[0]);
+	bufferevent_listener_free(listener);
+	while (server.clients)
+		drop(server.clients, "the server ends");
+	reactor_free(reactor_default());
+	return 0;
 }

@@ -10,11 +10,13 @@
  *   cc -o tcp-proxy tcp-proxy.c $(pkg-config --cflags --libs bufev)
  *   ./tcp-proxy 7001 127.0.0.1:7000
  *
- * LISTENPORT 0 takes a free one; of HOST's addresses the first is used.
+ * LISTENPORT 0 takes a free one; of HOST's addresses the first is used.  On
+ * SIGINT nobody else comes in, and it ends when the connections have ended.
  */
 #define _POSIX_C_SOURCE 200809L /* getaddrinfo */
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +117,17 @@ static void accepted(struct bufferevent_listener *listener, int fd,
 	pair->server = adopt(pair, server);
 }
 
+/* The first run ends so, and a second one gives the connections their time. */
+static void interrupted(struct reactor_signal *interrupt, int signo)
+{
+	(void)signo;
+	reactor_signal_stop(interrupt);
+	reactor_stop(reactor_default());
+}
+
 int main(int argc, char **argv)
 {
+	struct reactor_signal interrupt = { .caught = interrupted };
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *target;
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr *address = (struct sockaddr *)&in;
@@ -139,12 +150,18 @@ int main(int argc, char **argv)
 	in.sin_port = htons((uint16_t)port);
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	listener = bufferevent_listen(NULL, address, size, 0, accepted, target);
-	if (listener && getsockname(bufferevent_listener_get_fd(listener),
-				    address, &size) == 0) {
-		printf("listening on 127.0.0.1:%u\n", ntohs(in.sin_port));
-		fflush(stdout);
-		reactor_run(reactor_default()); /* returns if it fails */
-	}
-	perror(argv[0]);
-	return 1;
+	if (!listener ||
+	    reactor_signal_start(reactor_default(), &interrupt, SIGINT) < 0 ||
+	    getsockname(bufferevent_listener_get_fd(listener), address, &size))
+		return perror(argv[0]), 1;
+	printf("listening on 127.0.0.1:%u\n", ntohs(in.sin_port));
+	fflush(stdout);
+	if (reactor_run(reactor_default()) < 0)
+		perror(argv[0]);
+	bufferevent_listener_free(listener);
+	if (reactor_run(reactor_default()) < 0)
+		perror(argv[0]);
+	reactor_free(reactor_default());
+	freeaddrinfo(target);
+	return 0;
 }

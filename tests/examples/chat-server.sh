@@ -79,6 +79,14 @@ exec 3>&-
 wait_end ann 0
 wait_for "last farewell" has_line '^ann: read|eof$' server.out
 [ "$(sockets server)" -eq 1 ] || fail "open sockets"
-kill "$(pid server)"
-wait_for "end" test -f "$work/server.status"
+
+echo "# SIGINT ends the connections and the server"
+talk zoe "$port"
+exec 3>"$work/zoe.in"
+wait_for "connection" eval '[ "$(sockets server)" -gt 1 ]'
+kill -INT "$(pid server)"
+wait_end server 0
+exec 3>&-
+wait_end zoe 0
+has_line '^guest-5: the server ends$' server.out || fail "it does not say so"
 unblemished server

@@ -95,8 +95,19 @@ kill -KILL "$(pid lost)"
 exec 3>&-
 vacant six
 
+echo "# SIGINT: nobody comes in, and it ends when the last one has gone"
+talk guest "$entry"
+exec 3>"$work/guest.in"
+echo hello >&3
+wait_for "echo" has_line hello guest.out
+kill -INT "$(pid six)"
+wait_for "closed listener" eval '[ "$(sockets six)" -eq 2 ]'
+echo still here >&3
+wait_for "echo" has_line 'still here' guest.out
+exec 3>&-
+wait_end guest 0
 for name in one two three four five six; do
-	kill "$(pid "$name")"
-	wait_for "end of $name" test -f "$work/$name.status"
+	[ "$name" = six ] || kill -INT "$(pid "$name")"
+	wait_end "$name" 0
 	unblemished "$name"
 done

@@ -53,8 +53,8 @@ builds=${BUFEV_BUILD:-$root/build-test}
 # pkg-config comes first: it finds others.
 need pkg-config
 need gcc g++ clang clang++ make meson ninja nm python3 valgrind socat curl \
-	strace clang-format clang-tidy cppcheck shellcheck mandoc gcovr pandoc \
-	module:cmocka module:libevent module:libuv header:ev.h
+	wrk script strace clang-format clang-tidy cppcheck shellcheck mandoc \
+	gcovr pandoc module:cmocka module:libevent module:libuv header:ev.h
 
 # What follows must not depend on how the caller builds other things.
 unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW

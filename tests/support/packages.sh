@@ -14,6 +14,7 @@ package_of()
 	make | gcc) echo build-essential ;;
 	ninja) echo ninja-build ;;
 	nm) echo binutils ;;
+	script) echo bsdutils ;;
 	module:cmocka) echo libcmocka-dev ;;
 	module:libevent) echo libevent-dev ;;
 	module:libuv) echo libuv1-dev ;;

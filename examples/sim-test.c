@@ -8,6 +8,9 @@
  * with the sum so far.  Every run cuts reads and writes short, delays and
  * bounds what is on its way, and one run of three resets the connection
  * somewhere.  --bug has a server for which a read ends where a line does.
+ *
+ *   cc -o sim-test sim-test.c $(pkg-config --cflags --libs bufev)
+ *   ./sim-test --bug
  */
 
 #include <bufev.h>

@@ -52,9 +52,10 @@ builds=${BUFEV_BUILD:-$root/build-test}
 . "$root/tests/support/packages.sh"
 # pkg-config comes first: it finds others.
 need pkg-config
-need gcc g++ clang clang++ make meson ninja nm python3 valgrind socat curl \
-	wrk script strace clang-format clang-tidy cppcheck shellcheck mandoc \
-	gcovr pandoc module:cmocka module:libevent module:libuv header:ev.h
+need gcc g++ clang clang++ make meson ninja nm python3 \
+	module:cmocka module:libevent module:libuv header:ev.h \
+	valgrind strace gdb gcovr clang-format clang-tidy cppcheck shellcheck \
+	socat curl wrk script mandoc pandoc
 
 # What follows must not depend on how the caller builds other things.
 unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW

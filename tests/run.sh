@@ -52,7 +52,7 @@ builds=${BUFEV_BUILD:-$root/build-test}
 . "$root/tests/support/packages.sh"
 # pkg-config comes first: it finds others.
 need pkg-config
-need gcc g++ clang clang++ make meson ninja nm python3 cmake \
+need gcc g++ clang clang++ make meson ninja nm python3 cmake git \
 	module:cmocka module:libevent module:libuv header:ev.h \
 	valgrind strace gdb gcovr clang-format clang-tidy cppcheck shellcheck \
 	socat curl wrk script mandoc pandoc

@@ -7,8 +7,7 @@
  * that one ends; only its user may connect; the kernel says who a peer is.
  *
  *   cc -o unix-server unix-server.c $(pkg-config --cflags --libs bufev)
- *   ./unix-server /tmp/control &
- *   echo hello | socat - UNIX:/tmp/control
+ *   ./unix-server /tmp/control        (and then: socat - UNIX:/tmp/control)
  *
  * On SIGINT or "quit" nobody else comes in; it ends when the clients have gone.
  */
@@ -66,7 +65,7 @@ static void serve(struct bufferevent *stream, unsigned what)
 	struct evbuffer *input = bufferevent_get_read(stream);
 	struct server *server = bufferevent_data(stream);
 	bool over = what != EVBUFFER_READ && what != EVBUFFER_WRITE;
-	char *line = NULL;
+	char *line;
 	uid_t uid;
 	gid_t gid;
 
@@ -80,7 +79,8 @@ static void serve(struct bufferevent *stream, unsigned what)
 			end(&server->interrupt, 0);
 		free(line);
 	}
-	if (over || (!line && evbuffer_get_length(input) >= LINE))
+	if (over || (!bufferevent_is_full(stream) &&
+		     evbuffer_get_length(input) >= LINE))
 		bufferevent_finish(stream); /* what is queued is sent */
 }
 

@@ -29,15 +29,22 @@ echo "# it knows who speaks; the socket is for its user alone"
 echo "# a line may have 255 bytes, and not more"
 long=$(printf '%0255d' 7)
 [ "$(echo "$long" | say)" = "$me: $long" ] || fail "no answer"
-[ "$(printf 'short\n%s8' "$long" | say)" = "$me: short" ] ||
-	fail "a line too long does not end it"
+mkfifo "$work/long.in"
+start long sh -c 'exec socat -t 60 - "UNIX-CONNECT:$1" <"$2"' sh "$path" \
+	"$work/long.in"
+exec 3>"$work/long.in"
+printf 'short\n%s8' "$long" >&3
+wait_for "end of the connection" eval '[ "$(sockets server)" -eq 1 ]'
+exec 3>&-
+wait_end long 0
+[ "$(cat "$work/long.out")" = "$me: short" ] || fail "the answer is lost"
 
 echo "# who does not read is not served, and costs nothing"
-mkfifo "$work/deaf.fifo"
-start deaf sh -c 'yes | exec socat -u - "UNIX-CONNECT:$1,rcvbuf=4096"' sh "$path"
-serving server
-serving server
+yes | head -c 67108864 >"$work/lines"
+start deaf socat -u "OPEN:$work/lines" "UNIX-CONNECT:$path"
+stall deaf
 small server
+serving server
 
 echo "# a second one does not take its place"
 start second $wrapped "$program" "$path"
@@ -84,8 +91,8 @@ start file "$program" "$path"
 wait_end file 1
 has_line 'in use' file.err || fail "no reason given"
 [ "$(cat "$path")" = precious ] || fail "the file is damaged"
-start long "$program" "$work/$long"
-wait_end long 1
-has_line 'too long' long.err || fail "no reason given"
+start far "$program" "$work/$long"
+wait_end far 1
+has_line 'too long' far.err || fail "no reason given"
 start usage "$program"
 wait_end usage 2

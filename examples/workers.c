@@ -73,12 +73,10 @@ static void quit(struct reactor_task *task)
 	reactor_release(((struct worker *)task)->reactor);
 }
 
-static void *work(void *data)
+static void *work(void *reactor)
 {
-	struct worker *worker = data;
-
-	reactor_hold(worker->reactor); /* it waits for posts, until quit() */
-	if (reactor_run(worker->reactor) < 0)
+	reactor_hold(reactor); /* it waits for posts, until quit() */
+	if (reactor_run(reactor) < 0)
 		perror("worker");
 	return NULL;
 }
@@ -97,6 +95,7 @@ static void accepted(struct bufferevent_listener *listener, int fd,
 	}
 	c->begin.run = begin;
 	c->fd = fd;
+	/* Open descriptors have the lowest numbers, so this is even. */
 	c->reactor = ((struct worker *)data)[fd % WORKERS].reactor;
 	reactor_post(c->reactor, &c->begin);
 }
@@ -129,8 +128,8 @@ int main(int argc, char **argv)
 	for (w = workers; w < workers + WORKERS; w++) {
 		w->quit.run = quit;
 		w->reactor = reactor_new(NULL);
-		if (!w->reactor ||
-		    (errno = pthread_create(&w->thread, NULL, work, w)))
+		if (!w->reactor || (errno = pthread_create(&w->thread, NULL,
+							   work, w->reactor)))
 			return perror(*argv), 1;
 	}
 	getsockname(bufferevent_listener_get_fd(listener), address, &size);

@@ -7,7 +7,7 @@
  * a time; the last answer is not lost.  The syntax is in http.h beside it.
  *
  *   cc -o http-hello http-hello.c $(pkg-config --cflags --libs bufev)
- *   ./http-hello 8080 & curl -i http://127.0.0.1:8080/
+ *   ./http-hello 8080           (and then: curl -i http://127.0.0.1:8080/)
  *
  * GET and HEAD of everything; what a request contains is dropped.  PORT 0 takes
  * a free one.  Each request has to come, and the answers before it be taken,

@@ -136,6 +136,20 @@ exec 4<&-
 wait_end reader 0
 unblemished reader
 
+echo "# the end comes while the output, a pipe and a buffer, is full"
+bytes 150 >"$work/some"
+start brief socat -d -d -U TCP-LISTEN:0,bind=127.0.0.1 "OPEN:$work/some"
+port=$(port brief) || exit 1
+mkfifo "$work/slow"
+start slow sh -c \
+	"exec $wrapped '$program' 127.0.0.1:$port </dev/null >'$work/slow'"
+exec 5<"$work/slow"
+wait_end brief 0
+same - "$work/some" "what came differs" <&5
+exec 5<&-
+wait_end slow 0
+unblemished slow
+
 echo "# errors"
 fails refused 1 'refused'
 serve file "OPEN:$work/data,rdonly"

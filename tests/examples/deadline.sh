@@ -43,7 +43,9 @@ echo "# one that is not there"
 before=$(now)
 ask nobody 127.0.0.1:1 hello 600
 wait_end nobody 1
-[ $(($(now) - before)) -ge 600 ] || fail "too early"
+after=$(now)
+[ $((after - before)) -ge 600 ] || fail "too early"
+[ $((after - before)) -lt 9000 ] || fail "too late"
 has_line 'refused' nobody.err || fail "no reason given"
 has_line 'deadline' nobody.err || fail "it does not say why it ends"
 [ ! -s "$work/nobody.out" ] || fail "an answer from nobody"

@@ -28,6 +28,9 @@
 #   s390x     big-endian, in qemu: what that passes on to the system
 #   musl      another C library; all tests and backends
 #   fuzz      each fuzzer for an hour instead
+#   dist      the archive that `meson dist` makes of what is committed: all of
+#             the gcc stage again, in there
+#   debian    Debian packages made of it: tests/build/check-debian.sh
 #
 # What is missing of Debian's packages is installed where we are root.  The
 # very last line says "N passed, N failed"; the exit code is 0 where none did.
@@ -76,14 +79,15 @@ say()
 	printf '\n=== %s\n' "$*"
 }
 
-# build NAME COMPILER OPTION...
+# build NAME COMPILER OPTION...: of the source in $from.
+from=$root
 build()
 {
 	name=$1 compiler=$2
 	shift 2
 	say "build $name"
 	rm -rf "${builds:?}/$name"
-	CC=$compiler meson setup "$builds/$name" "$root" -Dwerror=true "$@" \
+	CC=$compiler meson setup "$builds/$name" "$from" -Dwerror=true "$@" \
 		>"$builds/$name.log" 2>&1 &&
 		! grep WARNING "$builds/$name.log" &&
 		ninja -C "$builds/$name" >"$builds/$name.log" 2>&1 && return
@@ -151,6 +155,33 @@ foreign()
 	lost "$1"
 }
 
+# archive: a release, as others get it.
+archive()
+{
+	source=$builds/dist-source
+	check dist-archive sh "$root/tests/build/check-dist.sh" "$root" \
+		"$builds/gcc" "$source"
+	case $result in
+	SKIP) source=$root ;;
+	OK)
+		# There it is in no git repository, whatever is around it.
+		export GIT_CEILING_DIRECTORIES="$builds"
+		from=$source
+		if build dist gcc; then
+			run dist dist -
+		else
+			lost dist
+		fi
+		from=$root
+		;;
+	*)
+		lost dist debian
+		return
+		;;
+	esac
+	check debian sh "$root/tests/build/check-debian.sh" "$source"
+}
+
 # A stage that could not be built has no log, which counts as a failure.
 lost()
 {
@@ -212,6 +243,7 @@ if [ -n "$long" ]; then
 	foreign i386 -
 	foreign s390x qemu
 	foreign musl -
+	archive
 fi
 
 IFS='

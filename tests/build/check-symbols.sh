@@ -41,6 +41,13 @@ sed -n 's/^[[:blank:]]*\(bufev_[a-z0-9_]*\);$/\1/p' "$map" |
 	sort >"$work/map"
 same exported map 'what is exported (<) is not what the map lists (>)'
 
+# That list is of the whole library.
+sed -n 's/^[[:blank:]]*\(bufev_[a-z0-9_]*\);$/\1/p' "$root/lib/bufev.map" |
+	sort >"$work/whole"
+sed -n 's/^ \(bufev_[a-z0-9_]*\)@Base .*/\1/p' \
+	"$root/docs/packaging/debian/libbufev0.symbols" | sort >"$work/debian"
+same whole debian 'the map (<) is not what docs/packaging/debian lists (>)'
+
 # A function's name has small letters; each such line: name -> bufev_name.
 for header in "$@"; do
 	awk '$1 == "#define" && NF == 3 && $2 ~ /^[a-z]/ { print $2, $3 }' \

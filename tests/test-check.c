@@ -114,12 +114,121 @@ static void a_broken_buffer_is_noticed(void **unused)
 		      "libbufev: an evbuffer is broken, or was freed.\n");
 }
 
+/* --- Each call looks ----------------------------------------------------- */
+
+static struct evbuffer broken = { .ring = { .tail = 1 } }, sound;
+static char room[8];
+static struct iovec pieces[2];
+
+static void by_length(void)
+{
+	evbuffer_get_length(&broken);
+}
+static void by_limit(void)
+{
+	evbuffer_set_limit(&broken, 1);
+}
+static void by_add(void)
+{
+	evbuffer_add(&broken, "x", 1);
+}
+static void by_pieces(void)
+{
+	evbuffer_add_iovec(&broken, pieces, 2);
+}
+static void by_printf(void)
+{
+	evbuffer_add_printf(&broken, "%d", 1);
+}
+static void by_prepend(void)
+{
+	evbuffer_prepend(&broken, "x", 1);
+}
+static void by_move_to(void)
+{
+	evbuffer_remove_buffer(&sound, &broken, 0);
+}
+static void by_move_from(void)
+{
+	evbuffer_remove_buffer(&broken, &sound, 0);
+}
+static void by_remove(void)
+{
+	evbuffer_remove(&broken, room, 0);
+}
+static void by_copy(void)
+{
+	evbuffer_copy(&broken, 0, room, 0);
+}
+static void by_peek(void)
+{
+	evbuffer_peek(&broken, pieces);
+}
+static void by_pullup(void)
+{
+	evbuffer_pullup(&broken, 0);
+}
+static void by_expand(void)
+{
+	evbuffer_expand(&broken, 0);
+}
+static void by_reserve(void)
+{
+	evbuffer_reserve(&broken, 1, pieces);
+}
+static void by_commit(void)
+{
+	evbuffer_commit(&broken, 0);
+}
+static void by_search(void)
+{
+	evbuffer_search(&broken, 2, "x", 1);
+}
+static void by_search_eol(void)
+{
+	evbuffer_search_eol(&broken, 2, EVBUFFER_EOL_LF, NULL);
+}
+static void by_readln(void)
+{
+	evbuffer_readln(&broken, NULL, (enum evbuffer_eol)99);
+}
+static void by_read(void)
+{
+	evbuffer_read(&broken, 0, 0);
+}
+static void by_write(void)
+{
+	evbuffer_write(&broken, 0, 0);
+}
+static void by_free(void)
+{
+	evbuffer_free(&broken);
+}
+
+static void each_call_looks(void **unused)
+{
+	static void (*const call[])(void) = {
+		by_length,  by_limit,	   by_add,	 by_pieces,  by_printf,
+		by_prepend, by_move_to,	   by_move_from, by_remove,  by_copy,
+		by_peek,    by_pullup,	   by_expand,	 by_reserve, by_commit,
+		by_search,  by_search_eol, by_readln,	 by_read,    by_write,
+		by_free,
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(call) / sizeof(call[0]); i++)
+		expect_either(
+			call[i],
+			"libbufev: an evbuffer is broken, or was freed.\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_sentence_is_printed),
 		cmocka_unit_test(a_borrowed_buffer_is_not_freed),
 		cmocka_unit_test(a_broken_buffer_is_noticed),
+		cmocka_unit_test(each_call_looks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,6 +221,34 @@ static void test_wrapped(void **state)
 	}
 }
 
+/* One socket is a batch, too, and nothing of it is left for the next. */
+static void test_one_among_pipes(void **state)
+{
+	struct transfer t[3];
+	int fd[2], pipes[2];
+	char got[9], bytes[] = "sopq";
+
+	(void)state;
+	harness_pair(fd);
+	assert_return_code(pipe(pipes), errno);
+	for (int i = 0; i < 3; i++) {
+		t[0] = move_of(fd[1], true, bytes, 2);
+		t[1] = move_of(pipes[1], true, bytes + 2, 1);
+		t[2] = move_of(pipes[1], true, bytes + 3, 1);
+		t[1].socket = t[2].socket = false;
+		bufev_kernel_uring.transfer(self, t, 3);
+		assert_true(t[0].done == 2 && t[1].done == 1 && t[2].done == 1);
+	}
+	assert_int_equal(recv(fd[0], got, sizeof(got), MSG_DONTWAIT), 6);
+	assert_memory_equal(got, "sososo", 6);
+	assert_int_equal(read(pipes[0], got, sizeof(got)), 6);
+	assert_memory_equal(got, "pqpqpq", 6);
+	for (int i = 0; i < 2; i++) {
+		harness_close(fd[i]);
+		harness_close(pipes[i]);
+	}
+}
+
 /* What the ring does not move has this outcome. */
 static bool refuse_plain_calls(void)
 {
@@ -524,6 +552,7 @@ int main(void)
 		uring_test(test_every_size),
 		uring_test(test_outcomes),
 		uring_test(test_wrapped),
+		uring_test(test_one_among_pipes),
 		uring_test(test_the_ring_moves_it),
 		uring_test(test_opened_when_it_pays),
 		uring_test(test_many),

@@ -214,6 +214,37 @@ static void test_child_that_touches_nothing(void **state)
 	end_all();
 }
 
+/* A number like any other: its watch is registered anew, too. */
+static int watch_nought(void *arg)
+{
+	struct reactor *r;
+	int fd[2];
+
+	(void)arg;
+	close(0);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) != 0 || fd[0] != 0)
+		return complain("no descriptor 0");
+	memset(&all, 0, sizeof(all));
+	all.watch.ready = on_watch;
+	all.reactor = r = reactor_new(NULL);
+	if (!r || reactor_watch_set(r, &all.watch, 0, EV_READ) != 0)
+		return complain("no watch");
+	if (reactor_fork(r) != 0)
+		return complain("reactor_fork failed");
+	all.fd[0] = 0;
+	if (write(fd[1], "x", 1) != 1 || reactor_turn(r, 1000) != 1)
+		return complain("the watch was not called");
+	reactor_watch_stop(&all.watch);
+	reactor_free(r);
+	return 0;
+}
+
+static void test_descriptor_nought(void **state)
+{
+	(void)state;
+	child_succeeds(watch_nought, NULL);
+}
+
 static int finish_run(void *arg)
 {
 	(void)arg;
@@ -303,6 +334,7 @@ int main(void)
 		harness_test(test_parent_notices_nothing),
 		harness_test(test_free_in_the_child),
 		harness_test(test_child_that_touches_nothing),
+		harness_test(test_descriptor_nought),
 		harness_test(test_queued_output_is_in_both),
 		harness_test(test_no_locks),
 	};

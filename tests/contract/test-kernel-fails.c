@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "../support/ration.h"
 #include "../support/script-kernel.h"
 #include "party.h"
 
@@ -169,6 +170,41 @@ static void a_wait_beyond_the_clock(void **state)
 	party_end(&p);
 }
 
+/* --- A watch ------------------------------------------------------------- */
+
+static void never_ready(struct reactor_watch *w, unsigned events)
+{
+	(void)w;
+	(void)events;
+	fail();
+}
+
+/* The table has no room for so high a number: the kernel forgets it again. */
+static void a_watch_without_memory(void **state)
+{
+	struct reactor *r = reactor_of(state);
+	struct reactor_watch w = { .ready = never_ready };
+	int fd[2], high;
+
+	harness_pair(fd);
+	high = fcntl(fd[0], F_DUPFD_CLOEXEC, 600);
+	assert_true(high >= 600);
+	ration_setup(NULL);
+	ration.left = 0;
+	errno = 0;
+	assert_int_equal(reactor_watch_set(r, &w, high, EV_READ), -1);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(bufev_set_allocator(NULL, NULL), 0);
+	/* poll(2) has a table of its own, which refuses first. */
+	if (strcmp(script.real->name, "poll") != 0)
+		assert_int_equal(script.wanted, 0);
+	harness_send(fd[1], "x");
+	assert_int_equal(harness_spin(r, 2), 0);
+	harness_close(high);
+	harness_close(fd[0]);
+	harness_close(fd[1]);
+}
+
 /* --- A listener ---------------------------------------------------------- */
 
 static int accepted;
@@ -280,6 +316,7 @@ int main(void)
 		fails_test(the_first_is_told),
 		fails_test(a_file_that_was_busy),
 		fails_test(a_wait_beyond_the_clock),
+		fails_test(a_watch_without_memory),
 		fails_test(a_listener_that_is_not_watched),
 		fails_test(refused_at_the_last_moment),
 		fails_test(a_pause_that_goes_on),

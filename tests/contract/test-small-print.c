@@ -112,6 +112,48 @@ static void test_limits_of_the_two_buffers(void **state)
 	party_end(&p);
 }
 
+/* Of a limit and a high mark the nearer one counts, also with bytes held. */
+static void test_the_nearer_of_mark_and_limit(void **state)
+{
+	static const char hundred[100];
+	struct fixture *f = *state;
+	struct party p;
+
+	party_open(&p, f->reactor);
+	assert_int_equal(evbuffer_set_limit(bufferevent_get_read(p.bufferevent),
+					    150),
+			 0);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 0, 100),
+			 0);
+	party_enable(&p, EV_READ);
+	assert_int_equal(write(p.peer, hundred, 60), 60);
+	harness_spin(f->reactor, 2);
+	assert_int_equal(party_unread(&p), 60);
+	assert_int_equal(write(p.peer, hundred, 100), 100);
+	harness_spin(f->reactor, 2);
+	assert_int_equal(party_unread(&p), 100);
+	party_end(&p);
+}
+
+static void test_marks_that_meet(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+	size_t low, high;
+
+	harness_quote("or -1 with EINVAL where high is not 0 and below low.");
+	party_open(&p, f->reactor);
+	assert_int_equal(bufferevent_set_read_watermarks(p.bufferevent, 7, 7),
+			 0);
+	assert_int_equal(bufferevent_set_write_watermarks(p.bufferevent, 8, 8),
+			 0);
+	bufferevent_get_read_watermarks(p.bufferevent, &low, &high);
+	assert_true(low == 7 && high == 7);
+	bufferevent_get_write_watermarks(p.bufferevent, &low, &high);
+	assert_true(low == 8 && high == 8);
+	party_end(&p);
+}
+
 /* --- Evbuffers ----------------------------------------------------------- */
 
 static void test_no_such_end_of_line(void **state)
@@ -332,6 +374,8 @@ int main(void)
 		harness_test(test_the_most_is_more_than_there_is),
 		harness_test(test_no_buffer_after_shutdown),
 		harness_test(test_limits_of_the_two_buffers),
+		harness_test(test_the_nearer_of_mark_and_limit),
+		harness_test(test_marks_that_meet),
 		harness_test(test_no_such_end_of_line),
 		harness_test(test_a_socket_without_a_peer),
 		harness_test(test_an_address_too_long),

@@ -131,6 +131,9 @@ static void transfer_one(struct script *s, struct transfer *t)
 
 static void script_transfer(void *p, struct transfer *t, unsigned n)
 {
+	struct script *s = p;
+
+	s->batches++;
 	for (unsigned i = 0; i < n; i++)
 		transfer_one(p, &t[i]);
 }
@@ -263,6 +266,7 @@ void script_count(struct script *s, int only_fd)
 {
 	memset(s->calls, 0, sizeof(s->calls));
 	memset(s->bytes, 0, sizeof(s->bytes));
+	s->batches = 0;
 	s->only_fd = only_fd;
 }
 

@@ -44,7 +44,8 @@ struct script {
 	/* What was asked so far; what names a descriptor, of only_fd alone. */
 	unsigned calls[SCRIPT_OPS];
 	size_t bytes[SCRIPT_OPS]; /* moved, for the two kinds of transfer */
-	int only_fd;		  /* -1: of every descriptor */
+	unsigned batches; /* calls that asked for transfers */
+	int only_fd;	  /* -1: of every descriptor */
 	unsigned wanted;	  /* in the last set */
 	int timeout_ms;		  /* of the last wait */
 

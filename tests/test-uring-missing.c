@@ -6,6 +6,7 @@
  * a child, and never by the process that forks them.
  */
 
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -157,6 +158,26 @@ static int want(void *arg)
 	return 0;
 }
 
+#ifdef SYS_mmap2 /* takes pages */
+static const long map_call = SYS_mmap2;
+static const unsigned map_entries = IORING_OFF_SQES >> 12;
+#else
+static const long map_call = SYS_mmap;
+static const unsigned map_entries = IORING_OFF_SQES;
+#endif
+
+/* A ring whose entries cannot be mapped is none. */
+static int want_memory(void *arg)
+{
+	(void)arg;
+	unsetenv("BUFEV_BACKEND");
+	if (!seccomp_refuse_where(map_call, 5, map_entries, ENOMEM))
+		return report("no filter");
+	if (is_here("uring") || errno != ENOMEM)
+		return report("not ENOMEM");
+	return 0;
+}
+
 static void test_scarce(void **state)
 {
 	static const struct want wants[] = {
@@ -172,6 +193,7 @@ static void test_scarce(void **state)
 	child_succeeds(be_scarce, NULL);
 	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++)
 		child_succeeds(want, (void *)(uintptr_t)&wants[i]);
+	child_succeeds(want_memory, NULL);
 }
 
 /* Where it cannot be seen whether there is a filter, nobody asks. */

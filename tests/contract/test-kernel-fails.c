@@ -121,16 +121,23 @@ static void the_first_is_told(void **state)
 
 /* --- A file -------------------------------------------------------------- */
 
+static int new_file(void)
+{
+	char name[] = "/tmp/bufev-test-XXXXXX";
+	int fd = mkstemp(name);
+
+	assert_return_code(fd, errno);
+	assert_return_code(unlink(name), errno);
+	return fd;
+}
+
 /* The kernel does not report a file; so one that was busy is tried again. */
 static void a_file_that_was_busy(void **state)
 {
 	struct reactor *r = reactor_of(state);
-	char name[] = "/tmp/bufev-test-XXXXXX";
-	int fd = mkstemp(name);
+	int fd = new_file();
 	struct party p;
 
-	assert_return_code(fd, errno);
-	assert_return_code(unlink(name), errno);
 	party_adopt(&p, r, fd, -1);
 	script_fail(&script, SCRIPT_WRITE, 1, 1, EAGAIN);
 	party_write(&p, "hello");
@@ -203,6 +210,25 @@ static void a_watch_without_memory(void **state)
 	harness_close(high);
 	harness_close(fd[0]);
 	harness_close(fd[1]);
+}
+
+/* The same for what is always ready, and not for the kernel to forget. */
+static void a_watched_file_without_memory(void **state)
+{
+	struct reactor *r = reactor_of(state);
+	struct reactor_watch w = { .ready = never_ready };
+	int fd = new_file(), high = fcntl(fd, F_DUPFD_CLOEXEC, 600);
+
+	assert_true(high >= 600);
+	ration_setup(NULL);
+	ration.left = 0;
+	errno = 0;
+	assert_int_equal(reactor_watch_set(r, &w, high, EV_READ), -1);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(bufev_set_allocator(NULL, NULL), 0);
+	assert_int_equal(harness_spin(r, 2), 0);
+	harness_close(high);
+	harness_close(fd);
 }
 
 /* --- A listener ---------------------------------------------------------- */
@@ -317,6 +343,7 @@ int main(void)
 		fails_test(a_file_that_was_busy),
 		fails_test(a_wait_beyond_the_clock),
 		fails_test(a_watch_without_memory),
+		fails_test(a_watched_file_without_memory),
 		fails_test(a_listener_that_is_not_watched),
 		fails_test(refused_at_the_last_moment),
 		fails_test(a_pause_that_goes_on),

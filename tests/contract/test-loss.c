@@ -251,6 +251,34 @@ static void not_with_writing_off(void **state)
 	}
 }
 
+static void stop_reading(struct probe *p, unsigned what)
+{
+	if (what == EVBUFFER_WRITE)
+		assert_int_equal(bufferevent_disable(p->bufferevent, EV_READ),
+				 0);
+}
+
+/* The end was read, but is not told: reading is off.  So the loss is news. */
+static void it_is_seen_behind_an_end_not_told(void **state)
+{
+	struct probe p;
+
+	probe_tcp(&p, probe_reactor(state));
+	p.on = stop_reading;
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	assert_int_equal(reactor_turn(p.reactor, 0), 0);
+	assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
+	probe_poll(p.fd, POLLIN);
+	assert_int_equal(bufferevent_set_write_watermarks(p.bufferevent, 0, 0),
+			 0);
+	harness_spin(p.reactor, 3);
+	probe_expect(&p, "write");
+	probe_reset(&p);
+	harness_spin(p.reactor, 3);
+	probe_expect(&p, "write write|error");
+	probe_end(&p);
+}
+
 /* --- The kernel table ---------------------------------------------------- */
 
 static void loss_alone_can_be_asked_for(void **state)
@@ -313,6 +341,7 @@ int main(void)
 		harness_test(not_where_nobody_writes),
 		harness_test(not_for_a_fin),
 		harness_test(not_with_writing_off),
+		harness_test(it_is_seen_behind_an_end_not_told),
 		harness_test(loss_alone_can_be_asked_for),
 		harness_test(the_lost_are_unregistered),
 	};

@@ -313,6 +313,44 @@ static void test_a_stop_between_two_watches(void **state)
 	}
 }
 
+static void stop_at_first(struct party *p, unsigned what)
+{
+	(void)what;
+	if (p->scribe->reads++ == 0)
+		reactor_stop(p->arg);
+}
+
+/* Of three one is called; more comes for another before the next run. */
+static void test_more_comes_after_a_stop(void **state)
+{
+	struct fixture *f = *state;
+	struct party scribe = { .reads = 0 }, p[3];
+
+	for (int i = 0; i < 3; i++) {
+		party_open(&p[i], f->reactor);
+		p[i].scribe = &scribe;
+		p[i].act = stop_at_first;
+		p[i].arg = f->reactor;
+		party_enable(&p[i], EV_READ);
+	}
+	harness_spin(f->reactor, 1);
+	for (int i = 0; i < 3; i++)
+		harness_send(p[i].peer, "x");
+	assert_int_equal(reactor_run(f->reactor), 1);
+	assert_int_equal(scribe.reads, 1);
+	for (int i = 0; i < 3; i++)
+		if (p[i].reads == 0) {
+			harness_send(p[i].peer, "y");
+			break;
+		}
+	assert_int_equal(reactor_turn(f->reactor, 0), 2);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(p[i].reads, 1);
+	assert_int_equal(reactor_turn(f->reactor, 0), 0);
+	for (int i = 0; i < 3; i++)
+		party_end(&p[i]);
+}
+
 static int last_signal, signals;
 
 static void caught(struct reactor_signal *s, int signo)
@@ -382,6 +420,7 @@ int main(void)
 		harness_test(test_a_timer_moves),
 		harness_test(test_a_timer_beyond_all_time),
 		harness_test(test_a_stop_between_two_watches),
+		harness_test(test_more_comes_after_a_stop),
 		harness_test(test_one_of_two_signals),
 		harness_test(test_a_broadcast_to_many),
 	};

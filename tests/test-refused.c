@@ -97,11 +97,14 @@ static int refuse_new(void *arg)
 	const struct refusal *x = arg;
 	int fd = next_fd();
 
+	ration_setup(NULL);
 	if (!seccomp_refuse(x->nr, x->error))
 		return report("no filter");
 	errno = 0;
 	if (reactor_new(x->backend) || errno != x->error)
 		return report("not refused");
+	if (ration.held != 0)
+		return report("memory is held");
 	return report(next_fd() == fd ? NULL : "left open");
 }
 

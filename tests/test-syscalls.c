@@ -108,6 +108,29 @@ static void timeouts_cost_no_more(void **state)
 	count_echoes(CONNECTIONS, true);
 }
 
+/* Writing waits for room, and is not tried because there is input. */
+static void input_is_no_reason_to_write(void **state)
+{
+	struct script s;
+	struct reactor *r = script_reactor(&s);
+	struct probe p;
+
+	(void)state;
+	assert_non_null(r);
+	probe_pair(&p, r);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	harness_fill(p.fd);
+	probe_queue(&p, 10);
+	harness_spin(r, 2);
+	script_count(&s, p.fd);
+	probe_feed(&p, 10);
+	probe_await(&p, "read", 2);
+	assert_int_equal(s.calls[SCRIPT_READ], 1);
+	assert_int_equal(s.calls[SCRIPT_WRITE], 0);
+	probe_end(&p);
+	reactor_free(r);
+}
+
 static void answer_and_finish(struct probe *p, unsigned what)
 {
 	if (what & EVBUFFER_EOF) {
@@ -148,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		harness_test(an_echo_costs_a_read_and_a_write),
 		harness_test(timeouts_cost_no_more),
+		harness_test(input_is_no_reason_to_write),
 		harness_test(an_end_that_was_seen_is_not_read_again),
 	};
 

@@ -86,6 +86,7 @@ static void interest_that_fails_twice(void **state)
 	harness_spin(r, 3);
 	assert_string_equal(p.log, "read|error");
 	assert_int_equal(p.seen, ENOMEM);
+	assert_int_equal(script.wanted, 0);
 	/* It is as after any error: enabling tries again. */
 	party_enable(&p, EV_READ);
 	harness_send(p.peer, "x");
@@ -174,6 +175,35 @@ static void a_wait_beyond_the_clock(void **state)
 	assert_int_equal(reactor_turn(r, -1), 1);
 	assert_int_equal(script.timeout_ms, INT_MAX);
 	reactor_timer_stop(&t);
+	party_end(&p);
+}
+
+static void stop_it(struct party *p, unsigned what)
+{
+	(void)what;
+	reactor_stop(p->arg);
+}
+
+/* A timeout was found in a turn that a stop ended: reading is another side. */
+static void a_timeout_not_told_yet(void **state)
+{
+	struct reactor *r = reactor_of(state);
+	struct party p;
+
+	script_freeze(&script);
+	block(&p, r);
+	harness_fill(p.fd);
+	bufferevent_set_timeouts(p.bufferevent, 0, 10);
+	harness_spin(r, 1);
+	p.act = stop_it;
+	p.arg = r;
+	harness_send(p.peer, "x");
+	script_pass(&script, 20);
+	assert_int_equal(reactor_turn(r, 0), 1);
+	assert_string_equal(p.log, "read");
+	assert_int_equal(bufferevent_disable(p.bufferevent, EV_READ), 0);
+	harness_spin(r, 1);
+	assert_string_equal(p.log, "read write|timeout");
 	party_end(&p);
 }
 
@@ -342,6 +372,7 @@ int main(void)
 		fails_test(the_first_is_told),
 		fails_test(a_file_that_was_busy),
 		fails_test(a_wait_beyond_the_clock),
+		fails_test(a_timeout_not_told_yet),
 		fails_test(a_watch_without_memory),
 		fails_test(a_watched_file_without_memory),
 		fails_test(a_listener_that_is_not_watched),

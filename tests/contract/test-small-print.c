@@ -5,6 +5,7 @@
  * range, and what a call does to something that is elsewhere already.
  */
 
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -373,12 +374,37 @@ static void test_one_of_two_signals(void **state)
 	errno = 0;
 	assert_int_equal(reactor_signal_start(f->reactor, &two, SIGUSR1), -1);
 	assert_int_equal(errno, EINVAL);
+	signals = 0;
 	raise(SIGUSR2);
 	harness_spin(f->reactor, 2);
 	assert_int_equal(signals, 1);
 	assert_int_equal(last_signal, SIGUSR2);
 	reactor_signal_stop(&one);
 	reactor_signal_stop(&two);
+}
+
+/* Signals are bits of a set, and this is the lowest. */
+static void test_the_first_signal(void **state)
+{
+	struct fixture *f = *state;
+	struct reactor_signal first = { .caught = caught };
+
+	assert_int_equal(reactor_signal_start(f->reactor, &first, 1), 0);
+	signals = 0;
+	raise(1);
+	harness_spin(f->reactor, 2);
+	assert_int_equal(signals, 1);
+	assert_int_equal(last_signal, 1);
+	reactor_signal_stop(&first);
+}
+
+static void test_the_shortest_wait(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t begin = harness_now_ms();
+
+	assert_int_equal(reactor_turn(f->reactor, 1), 0);
+	assert_true(harness_now_ms() >= begin + 1);
 }
 
 /* --- Many ---------------------------------------------------------------- */
@@ -403,6 +429,31 @@ static void test_a_broadcast_to_many(void **state)
 	}
 }
 
+/* They are all ready at once, however many a wait reports. */
+static void test_many_files(void **state)
+{
+	static struct party p[MANY];
+	struct fixture *f = *state;
+
+	for (int i = 0; i < MANY; i++) {
+		int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+		assert_return_code(fd, errno);
+		party_adopt(&p[i], f->reactor, fd, -1);
+		bufferevent_set_max_transfer(p[i].bufferevent, 4);
+		party_enable(&p[i], EV_READ);
+	}
+	harness_spin(f->reactor, 5);
+	for (int i = 0; i < MANY; i++) {
+		assert_true(party_unread(&p[i]) >= 4);
+		assert_memory_equal(
+			evbuffer_pullup(bufferevent_get_read(p[i].bufferevent),
+					4),
+			"\177ELF", 4);
+		party_end(&p[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,7 +473,10 @@ int main(void)
 		harness_test(test_a_stop_between_two_watches),
 		harness_test(test_more_comes_after_a_stop),
 		harness_test(test_one_of_two_signals),
+		harness_test(test_the_first_signal),
+		harness_test(test_the_shortest_wait),
 		harness_test(test_a_broadcast_to_many),
+		harness_test(test_many_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

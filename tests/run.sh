@@ -24,6 +24,7 @@
 #             and then
 #   stress    8,000 connections at once for a minute, on each backend, and then
 #             300 through two network namespaces and a wire that loses packets
+#   compare   a hundred seeds of the scripts that are compared with libevent
 #   i386      4 bytes a pointer; all tests and backends
 #   s390x     big-endian, in qemu: what that passes on to the system
 #   musl      another C library; all tests and backends
@@ -199,6 +200,13 @@ if build gcc gcc -Dbenchmarks=true; then
 		for backend in epoll poll uring kqueue; do
 			stress "stress-$backend"
 			stress "wire-$backend" --wire
+		done
+		scripts=$builds/gcc/tests/differential
+		for name in buffers streams bulk; do
+			check "compare-$name" \
+				sh "$root/tests/differential/compare.sh" \
+				"$scripts/$name-libevent" \
+				"$scripts/$name-bufev" 1000 1099
 		done
 	fi
 	run valgrind gcc valgrind

@@ -24,26 +24,43 @@ static const struct kernel *chosen(void)
 	return NULL;
 }
 
-/* Counts a call; the errno that it is to fail with, or 0. */
-static int count(struct script *s, enum script_op op, int fd)
+/*
+ * Counts a call; the errno that it is to fail with, or 0 with how short it is
+ * to be cut.
+ */
+static int count_and_cut(struct script *s, enum script_op op, int fd,
+			 enum cut *cut)
 {
+	*cut = CUT_NOTHING;
 	if (s->only_fd >= 0 && fd >= 0 && fd != s->only_fd)
 		return 0;
 	s->calls[op]++;
 	if (s->fail[op].times == 0 || s->calls[op] < s->fail[op].from)
 		return 0;
 	s->fail[op].times--;
+	s->failed++;
+	*cut = s->fail[op].cut;
 	return s->fail[op].error;
+}
+
+static int count(struct script *s, enum script_op op, int fd)
+{
+	enum cut cut;
+
+	return count_and_cut(s, op, fd, &cut);
 }
 
 static void *script_open(void)
 {
 	struct script *s = next;
+	int error = count(s, SCRIPT_OPEN, -1);
 
 	next = NULL;
 	s->real = chosen();
-	if (!s->real) {
-		errno = ENOTSUP;
+	if (!s->real)
+		error = ENOTSUP;
+	if (error) {
+		errno = error;
 		return NULL;
 	}
 	s->self = s->real->open();
@@ -60,8 +77,9 @@ static void script_close(void *p)
 static int script_fork(void *p)
 {
 	struct script *s = p;
+	int error = count(s, SCRIPT_FORK, -1);
 
-	return s->real->fork(s->self);
+	return error ? -error : s->real->fork(s->self);
 }
 
 static int script_set(void *p, int fd, unsigned was, unsigned wanted)
@@ -110,16 +128,24 @@ static void cut_short(struct transfer *t, size_t most)
 	}
 }
 
+static size_t offered_by(const struct transfer *t)
+{
+	return t->v[0].iov_len + (t->pieces == 2 ? t->v[1].iov_len : 0);
+}
+
 static void transfer_one(struct script *s, struct transfer *t)
 {
 	enum script_op op = t->write ? SCRIPT_WRITE : SCRIPT_READ;
 	struct transfer real = *t;
-	int error = count(s, op, t->fd);
+	enum cut cut;
+	int error = count_and_cut(s, op, t->fd, &cut);
 
 	if (error) {
 		t->done = -error;
 		return;
 	}
+	if (cut != CUT_NOTHING)
+		cut_short(&real, cut_to(cut, offered_by(t)));
 	if (s->most > 0)
 		cut_short(&real, s->most);
 	s->real->transfer(s->self, &real, 1);
@@ -188,10 +214,17 @@ static int script_connect(void *p, const struct sockaddr *address,
 {
 	struct script *s = p;
 	int error = count(s, SCRIPT_CONNECT, -1);
+	int fd;
 
 	if (error)
 		return -error;
-	return s->real->connect(s->self, address, length, outcome);
+	fd = s->real->connect(s->self, address, length, outcome);
+	if (fd < 0)
+		return fd;
+	error = count(s, SCRIPT_OUTCOME, -1);
+	if (error)
+		*outcome = error;
+	return fd;
 }
 
 static int script_connected(void *p, int fd)
@@ -250,6 +283,11 @@ struct reactor *script_reactor(struct script *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->only_fd = -1;
+	return script_reactor_again(s);
+}
+
+struct reactor *script_reactor_again(struct script *s)
+{
 	next = s;
 	return bufev_reactor_new_on(&script_kernel);
 }
@@ -260,6 +298,14 @@ void script_fail(struct script *s, enum script_op op, unsigned nth,
 	s->fail[op].from = s->calls[op] + nth;
 	s->fail[op].times = times;
 	s->fail[op].error = error;
+	s->fail[op].cut = CUT_NOTHING;
+}
+
+void script_cut(struct script *s, enum script_op op, unsigned nth,
+		unsigned times, enum cut cut)
+{
+	script_fail(s, op, nth, times, 0);
+	s->fail[op].cut = cut;
 }
 
 void script_count(struct script *s, int only_fd)

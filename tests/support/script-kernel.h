@@ -19,9 +19,12 @@
 
 #include <bufev/reactor.h>
 
+#include "cut.h"
 #include "kernel.h"
 
 enum script_op {
+	SCRIPT_OPEN,
+	SCRIPT_FORK,
 	SCRIPT_SET,
 	SCRIPT_WAIT,
 	SCRIPT_READ,  /* a transfer, not of `write` */
@@ -31,6 +34,7 @@ enum script_op {
 	SCRIPT_LISTEN,
 	SCRIPT_ACCEPT,
 	SCRIPT_CONNECT,
+	SCRIPT_OUTCOME, /* of a connect that gave a descriptor */
 	SCRIPT_CONNECTED,
 	SCRIPT_ERROR,
 	SCRIPT_SHUTDOWN,
@@ -44,16 +48,18 @@ struct script {
 	/* What was asked so far; what names a descriptor, of only_fd alone. */
 	unsigned calls[SCRIPT_OPS];
 	size_t bytes[SCRIPT_OPS]; /* moved, for the two kinds of transfer */
-	unsigned batches; /* calls that asked for transfers */
-	int only_fd;	  /* -1: of every descriptor */
+	unsigned batches;	  /* calls that asked for transfers */
+	int only_fd;		  /* -1: of every descriptor */
 	unsigned wanted;	  /* in the last set */
 	int timeout_ms;		  /* of the last wait */
 
-	/* What is to fail: see script_fail(). */
+	/* What is to fail: see script_fail(), script_cut(). */
 	struct {
 		unsigned from, times;
 		int error;
+		enum cut cut;
 	} fail[SCRIPT_OPS];
+	unsigned failed; /* how often that came about */
 	/* A set that newly wants one of these bits fails with this errno. */
 	unsigned refuse;
 	int refuse_error;
@@ -69,12 +75,19 @@ struct script {
  */
 struct reactor *script_reactor(struct script *);
 
+/* One more on a script whose reactor has gone: what is to fail may do so. */
+struct reactor *script_reactor_again(struct script *);
+
 /*
  * The nth call of op from now on, of those that are counted, and the times - 1
  * calls after it fail.
  */
 void script_fail(struct script *, enum script_op, unsigned nth, unsigned times,
 		 int error);
+
+/* The same calls, of transfers, are cut short. */
+void script_cut(struct script *, enum script_op, unsigned nth, unsigned times,
+		enum cut);
 
 /*
  * Counts anew; of the calls that name a descriptor only those for only_fd (-1:

@@ -186,7 +186,8 @@ static void report(struct sim *s, struct kernel_event *events, int n)
 {
 	shuffle(s, events, n);
 	for (int i = 0; i < n; i++)
-		bufev_sim_note(s, "ready", events[i].fd, 0, events[i].events);
+		bufev_sim_note(s, "ready", events[i].fd, 0,
+			       (ssize_t)events[i].events);
 }
 
 /* --- Time ---------------------------------------------------------------- */

@@ -147,12 +147,13 @@ static void merge_always(struct reactor *r)
 
 /*
  * Waits until there is something to do or the time is up.  The wheels may ask
- * to be woken early, and so may signals that are not ours: then it sleeps on.
+ * to be woken early, or at once, where nothing is due, and signals that are not
+ * ours wake, too: then it sleeps on.
  */
 static int wait_for_work(struct reactor *r, int timeout_ms)
 {
 	struct kernel_event events[KERNEL_BATCH];
-	uint64_t until = WHEEL_NEVER;
+	uint64_t until = timeout_ms == 0 ? 0 : WHEEL_NEVER;
 	int n, ms;
 
 	if (timeout_ms > 0)
@@ -170,7 +171,8 @@ static int wait_for_work(struct reactor *r, int timeout_ms)
 		if (bufev_traces(r) && n > 0)
 			bufev_trace(r, "%d ready", n);
 		merge_events(r, events, n);
-	} while (n == 0 && ms != 0 && !has_work(r) && reactor_now(r) < until);
+	} while (n == 0 && !has_work(r) && !bufev_reactor_stopped(r) &&
+		 reactor_now(r) < until);
 	if (n == 0)
 		bufev_cache_trim(&r->cache);
 	merge_always(r);

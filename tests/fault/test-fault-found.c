@@ -72,10 +72,47 @@ static void test_failing_forgets_what_was_asked(void **state)
 	reactor_free(r);
 }
 
+/* --- A turn that was to sleep -------------------------------------------- */
+
+static void never(struct reactor_timer *t)
+{
+	(void)t;
+	fail_msg("a timer fired early");
+}
+
+/*
+ * "waits for up to timeout_ms; not at all where something is queued, due or
+ * always ready": that the wheel has something to sort is none of these.  Where
+ * time passes 4,096 ms it has, and again 64 ms later.
+ */
+static void test_sorting_ends_no_sleep(void **state)
+{
+	struct reactor *r = script_reactor(&script);
+	struct reactor_timer t = { .fire = never };
+	uint64_t border;
+
+	(void)state;
+	assert_non_null(r);
+	script_freeze(&script);
+	border = (script.clock / 1000000 / 4096 + 2) * 4096;
+	script.clock = (border - 16) * 1000000;
+	assert_int_equal(reactor_turn(r, 0), 0);
+	reactor_timer_start(r, &t, 100);
+	script_pass(&script, 20);
+	assert_int_equal(reactor_turn(r, 40), 0);
+	assert_int_equal(reactor_now(r), border - 16 + 60);
+	script_pass(&script, 20);
+	assert_int_equal(reactor_turn(r, 10), 0);
+	assert_int_equal(reactor_now(r), border - 16 + 90);
+	reactor_timer_stop(&t);
+	reactor_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		harness_test(test_failing_forgets_what_was_asked),
+		harness_test(test_sorting_ends_no_sleep),
 	};
 
 	return cmocka_run_group_tests_name("fault-found", tests, NULL, NULL);

@@ -56,23 +56,25 @@ static uint64_t draw_goal(uint64_t *dice)
 /* Marks with 0 < low <= high, or none. */
 static void draw_marks(uint64_t *dice, size_t *low, size_t *high)
 {
-	*high = stress_dice(dice, 2) ? 1 + stress_dice(dice, 100000) : 0;
+	*high = stress_dice(dice, 2) ? 1 + (size_t)stress_dice(dice, 100000) :
+				       0;
 	*low = 0;
 	if (stress_dice(dice, 3) == 0)
-		*low = 1 + stress_dice(dice, *high ? *high : 5000);
+		*low = 1 + (size_t)stress_dice(dice, *high ? *high : 5000);
 }
 
 static void draw_manner(uint64_t *dice, struct plan *p)
 {
 	p->goal = draw_goal(dice);
 	p->turning = stress_dice(dice, p->goal + 1);
-	p->piece = 1 + stress_dice(dice, stress_dice(dice, 2) ? 500 : 20000);
+	p->piece = 1 + (size_t)stress_dice(dice,
+					   stress_dice(dice, 2) ? 500 : 20000);
 	draw_marks(dice, &p->low, &p->high);
 	draw_marks(dice, &p->write_low, &p->write_high);
 	if (p->write_high == 0)
 		p->write_high = 65536;
 	if (stress_dice(dice, 4) == 0)
-		p->max_transfer = 1 + stress_dice(dice, 10000);
+		p->max_transfer = 1 + (size_t)stress_dice(dice, 10000);
 	if (stress_dice(dice, 4) == 0)
 		p->send_room = 1 + (int)stress_dice(dice, 20000);
 	if (stress_dice(dice, 3) == 0) {

@@ -296,14 +296,12 @@ static void a_listener_that_is_not_watched(void **state)
 	assert_int_equal(errno, ENOSPC);
 }
 
-/* A connect fails just when its time is up: that is one outcome, the first. */
-static void refused_at_the_last_moment(void **state)
+/* On a clock that stands, and nothing is heard of it. */
+static void connect_to(struct party *p, struct reactor *r,
+		       const struct bufferevent_listener *l)
 {
-	struct reactor *r = reactor_of(state);
-	struct bufferevent_listener *l = open_listener(r);
 	struct sockaddr_storage a;
 	socklen_t length = sizeof(a);
-	struct party p = { .peer = -1 };
 
 	assert_non_null(l);
 	assert_return_code(getsockname(bufferevent_listener_get_fd(l),
@@ -311,11 +309,21 @@ static void refused_at_the_last_moment(void **state)
 			   errno);
 	script_freeze(&script);
 	script.deaf = true;
-	p.bufferevent =
+	p->bufferevent =
 		bufferevent_connect(r, (struct sockaddr *)&a, length,
 				    party_called, party_called, party_called);
-	assert_non_null(p.bufferevent);
-	bufferevent_set_data(p.bufferevent, &p);
+	assert_non_null(p->bufferevent);
+	bufferevent_set_data(p->bufferevent, p);
+}
+
+/* A connect fails just when its time is up: that is one outcome, the first. */
+static void refused_at_the_last_moment(void **state)
+{
+	struct reactor *r = reactor_of(state);
+	struct bufferevent_listener *l = open_listener(r);
+	struct party p = { .peer = -1 };
+
+	connect_to(&p, r, l);
 	bufferevent_set_timeouts(p.bufferevent, 0, 10);
 	harness_spin(r, 2);
 	assert_string_equal(p.log, "");
@@ -325,6 +333,23 @@ static void refused_at_the_last_moment(void **state)
 	harness_spin(r, 3);
 	assert_string_equal(p.log, "write|error");
 	assert_int_equal(p.seen, ECONNREFUSED);
+	bufferevent_free(p.bufferevent);
+	bufferevent_listener_free(l);
+}
+
+/* The time is up, but the connection is there: that comes first. */
+static void connected_at_the_last_moment(void **state)
+{
+	struct reactor *r = reactor_of(state);
+	struct bufferevent_listener *l = open_listener(r);
+	struct party p = { .peer = -1 };
+
+	connect_to(&p, r, l);
+	bufferevent_set_timeouts(p.bufferevent, 0, 10);
+	harness_spin(r, 2);
+	script_pass(&script, 20);
+	harness_spin(r, 3);
+	assert_string_equal(p.log, "write");
 	bufferevent_free(p.bufferevent);
 	bufferevent_listener_free(l);
 }
@@ -376,6 +401,7 @@ int main(void)
 		fails_test(a_watch_without_memory),
 		fails_test(a_watched_file_without_memory),
 		fails_test(a_listener_that_is_not_watched),
+		fails_test(connected_at_the_last_moment),
 		fails_test(refused_at_the_last_moment),
 		fails_test(a_pause_that_goes_on),
 	};

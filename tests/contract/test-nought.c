@@ -77,20 +77,30 @@ static bool meet(void)
 	return accepted >= 0 && connected == 1;
 }
 
+static int end(bool ok, const char *wrong)
+{
+	if (accepted >= 0)
+		close(accepted);
+	bufferevent_listener_free(listener);
+	reactor_free(reactor);
+	return ok ? 0 : report(wrong);
+}
+
 /* The kernel's own, or the bell; then they are made anew, as in a child. */
-static int by_the_reactor(void *arg)
+static int by_the_reactor(void *backend)
 {
 	struct reactor_task task = { .run = run };
 
-	(void)arg;
 	close(0);
-	reactor = reactor_new(NULL);
+	errno = EDOM; /* for who takes 0 for a failure */
+	reactor = reactor_new(backend);
 	if (!reactor)
 		return report("no reactor");
 	for (int i = 0; i < 2; i++) {
 		reactor_post(reactor, &task);
 		if (reactor_turn(reactor, 1000) != 1 || connected != i + 1)
 			return report("the task did not run");
+		errno = EDOM;
 		if (reactor_fork(reactor) != 0)
 			return report("reactor_fork");
 	}
@@ -105,7 +115,7 @@ static int by_a_listener(void *arg)
 	close(0);
 	if (!listen_somewhere() || bufferevent_listener_get_fd(listener) != 0)
 		return report("no listener");
-	return meet() ? 0 : report("nobody met");
+	return end(meet(), "nobody met");
 }
 
 static int by_a_connect(void *arg)
@@ -120,10 +130,10 @@ static int by_a_connect(void *arg)
 	b = connect_there();
 	if (!b || bufferevent_get_fd(b) != 0)
 		return report("no connection");
-	for (int i = 0; i < 20 && connected == 0; i++)
+	for (int i = 0; i < 20 && (accepted < 0 || connected == 0); i++)
 		reactor_turn(reactor, 100);
 	bufferevent_free(b);
-	return connected == 1 ? 0 : report("not connected");
+	return end(accepted >= 0 && connected == 1, "not connected");
 }
 
 static int by_an_accept(void *arg)
@@ -138,13 +148,18 @@ static int by_an_accept(void *arg)
 	close(0);
 	for (int i = 0; b && i < 20 && accepted < 0; i++)
 		reactor_turn(reactor, 100);
-	return b && accepted == 0 ? 0 : report("not accepted");
+	bufferevent_free(b);
+	return end(b && accepted == 0, "not accepted");
 }
 
 static void test_the_reactor(void **state)
 {
+	char poll[] = "poll";
+
 	(void)state;
 	child_succeeds(by_the_reactor, NULL);
+	/* This one has no descriptor but the bell. */
+	child_succeeds(by_the_reactor, poll);
 }
 
 static void test_a_listener(void **state)

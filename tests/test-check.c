@@ -192,6 +192,10 @@ static void by_readln(void)
 {
 	evbuffer_readln(&broken, NULL, (enum evbuffer_eol)99);
 }
+static void by_readline(void)
+{
+	evbuffer_readline(&broken);
+}
 static void by_read(void)
 {
 	evbuffer_read(&broken, 0, 0);
@@ -208,11 +212,11 @@ static void by_free(void)
 static void each_call_looks(void **unused)
 {
 	static void (*const call[])(void) = {
-		by_length,  by_limit,	   by_add,	 by_pieces,  by_printf,
-		by_prepend, by_move_to,	   by_move_from, by_remove,  by_copy,
-		by_peek,    by_pullup,	   by_expand,	 by_reserve, by_commit,
-		by_search,  by_search_eol, by_readln,	 by_read,    by_write,
-		by_free,
+		by_length,  by_limit,	   by_add,	 by_pieces,   by_printf,
+		by_prepend, by_move_to,	   by_move_from, by_remove,   by_copy,
+		by_peek,    by_pullup,	   by_expand,	 by_reserve,  by_commit,
+		by_search,  by_search_eol, by_readln,	 by_readline, by_read,
+		by_write,   by_free,
 	};
 
 	(void)unused;

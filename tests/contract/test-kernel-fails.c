@@ -382,6 +382,10 @@ static void a_pause_that_goes_on(void **state)
 	}
 	assert_int_equal(script.calls[SCRIPT_SET], 3);
 	assert_true(script.clock - begin >= 200 * 1000000u);
+	/* Then it is over: nothing wakes us. */
+	begin = script.clock;
+	assert_int_equal(reactor_turn(r, 1000), 0);
+	assert_true(script.clock - begin >= 1000 * 1000000u);
 	bufferevent_listener_free(l);
 	harness_close(peer);
 }

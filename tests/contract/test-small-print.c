@@ -277,6 +277,29 @@ static void test_a_timer_moves(void **state)
 	reactor_free(other);
 }
 
+static void run(struct reactor_task *t)
+{
+	(void)t;
+	fired++;
+}
+
+/* A task that never ran is free again when its reactor goes. */
+static void test_a_task_moves(void **state)
+{
+	struct fixture *f = *state;
+	struct reactor *other = reactor_new(NULL);
+	struct reactor_task t = { .run = run };
+
+	assert_non_null(other);
+	fired = 0;
+	reactor_post(other, &t);
+	reactor_free(other);
+	assert_int_equal(harness_spin(f->reactor, 1), 0);
+	reactor_post(f->reactor, &t);
+	assert_int_equal(harness_spin(f->reactor, 1), 1);
+	assert_int_equal(fired, 1);
+}
+
 /* So far away that no clock gets there; until then others are waited for. */
 static void test_a_timer_beyond_all_time(void **state)
 {
@@ -489,6 +512,7 @@ int main(void)
 		harness_test(test_a_socket_without_a_peer),
 		harness_test(test_an_address_too_long),
 		harness_test(test_a_timer_moves),
+		harness_test(test_a_task_moves),
 		harness_test(test_a_timer_beyond_all_time),
 		harness_test(test_a_stop_between_two_watches),
 		harness_test(test_more_comes_after_a_stop),

@@ -42,6 +42,27 @@ static void a_transfer_of_nothing(void **state)
 	sim_close(r, fd[1]);
 }
 
+/* What is on its way has not been delivered; what has arrived has. */
+static void what_is_undelivered(void **state)
+{
+	struct reactor *r = simulated_reactor(state);
+	const struct sim_faults slow = { .delay_min = 10, .delay_max = 10 };
+	int fd[2];
+
+	assert_int_equal(sim_set_faults(r, &slow), 0);
+	simulated_pair(r, fd);
+	assert_false(r->kernel->undelivered(r->self, fd[0]));
+	assert_int_equal(sim_write(r, fd[0], "hello", 5), 5);
+	assert_true(r->kernel->undelivered(r->self, fd[0]));
+	assert_false(r->kernel->undelivered(r->self, fd[1]));
+	sim_pass(r, 20);
+	assert_false(r->kernel->undelivered(r->self, fd[0]));
+	simulated_gets(r, fd[1], "hello");
+	sim_close(r, fd[0]);
+	sim_close(r, fd[1]);
+	assert_false(r->kernel->undelivered(r->self, fd[0]));
+}
+
 static int accepted;
 
 static void accept_it(struct bufferevent_listener *l, int fd,
@@ -90,6 +111,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		simulated_test(a_transfer_of_nothing),
+		simulated_test(what_is_undelivered),
 		simulated_test(a_full_table),
 	};
 

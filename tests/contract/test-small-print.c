@@ -43,6 +43,22 @@ static void test_finish_leaves_the_input(void **state)
 	party_end(&p);
 }
 
+/* As it was found, also where the reactor has gone before. */
+static void test_blocking_again(void **state)
+{
+	struct reactor *other = reactor_new(NULL);
+	struct party p;
+
+	(void)state;
+	assert_non_null(other);
+	party_open(&p, other);
+	assert_true(fcntl(p.fd, F_GETFL) & O_NONBLOCK);
+	reactor_free(other);
+	party_free_now(&p);
+	assert_false(fcntl(p.fd, F_GETFL) & O_NONBLOCK);
+	party_end(&p);
+}
+
 static void test_marks_nobody_asked_for(void **state)
 {
 	struct fixture *f = *state;
@@ -501,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		harness_test(test_nothing_to_finish),
 		harness_test(test_finish_leaves_the_input),
+		harness_test(test_blocking_again),
 		harness_test(test_marks_nobody_asked_for),
 		harness_test(test_what_nobody_says),
 		harness_test(test_the_most_is_more_than_there_is),

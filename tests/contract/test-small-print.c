@@ -77,6 +77,22 @@ static void test_marks_nobody_asked_for(void **state)
 	party_end(&p);
 }
 
+static void test_both_sides_in_one_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	party_open(&p, f->reactor);
+	party_enable(&p, EV_READ);
+	harness_spin(f->reactor, 1);
+	harness_send(p.peer, "x");
+	assert_int_equal(bufferevent_set_write_watermarks(p.bufferevent, 0, 0),
+			 0);
+	assert_int_equal(reactor_turn(f->reactor, 0), 2);
+	assert_string_equal(p.log, "read write");
+	party_end(&p);
+}
+
 static void test_what_nobody_says(void **state)
 {
 	(void)state;
@@ -262,6 +278,12 @@ static void test_an_address_too_long(void **state)
 	errno = 0;
 	assert_null(bufferevent_listen(f->reactor, &a.plain, sizeof(a), 0,
 				       accepted, NULL));
+	assert_int_equal(errno, EINVAL);
+	/* Nor one with no path at all, for which the kernel would make one up. */
+	errno = 0;
+	assert_null(bufferevent_listen(f->reactor, &a.plain,
+				       offsetof(struct sockaddr_un, sun_path),
+				       0, accepted, NULL));
 	assert_int_equal(errno, EINVAL);
 }
 
@@ -519,6 +541,7 @@ int main(void)
 		harness_test(test_finish_leaves_the_input),
 		harness_test(test_blocking_again),
 		harness_test(test_marks_nobody_asked_for),
+		harness_test(test_both_sides_in_one_turn),
 		harness_test(test_what_nobody_says),
 		harness_test(test_the_most_is_more_than_there_is),
 		harness_test(test_no_buffer_after_shutdown),

@@ -187,6 +187,20 @@ static void test_nothing_to_read(void **state)
 	assert_int_equal(move_one(move_of(fd[0], false, in, 8)), -EBADF);
 }
 
+/* An end is one, whatever errno was left by another call. */
+static void test_an_end_is_no_interruption(void **state)
+{
+	char c;
+	int fd[2];
+
+	(void)state;
+	harness_pair(fd);
+	assert_return_code(shutdown(fd[1], SHUT_WR), errno);
+	errno = EINTR;
+	assert_int_equal(move_one(move_of(fd[0], false, &c, 1)), 0);
+	close_both(fd);
+}
+
 /* --- SIGPIPE ------------------------------------------------------------- */
 
 static volatile sig_atomic_t caught;
@@ -467,6 +481,7 @@ int main(void)
 		harness_test(test_two_pieces),
 		harness_test(test_short_writes),
 		harness_test(test_nothing_to_read),
+		harness_test(test_an_end_is_no_interruption),
 		harness_test(test_no_sigpipe),
 		harness_test(test_pending_sigpipe_stays),
 		harness_test(test_adopt),

@@ -32,6 +32,8 @@
 #   dist      the archive that `meson dist` makes of what is committed: all of
 #             the gcc stage again, in there
 #   debian    Debian packages made of it: tests/build/check-debian.sh
+#   mutation  a hundred changes to the library, of which the tests must notice
+#             nine in ten: tests/mutation/mutate.py
 #
 # What is missing of Debian's packages is installed where we are root.  The
 # very last line says "N passed, N failed"; the exit code is 0 where none did.
@@ -252,6 +254,8 @@ if [ -n "$long" ]; then
 	foreign s390x qemu
 	foreign musl -
 	archive
+	check mutation python3 "$root/tests/mutation/mutate.py" "$root" \
+		"$builds/mutation" --seed 1 --count 100
 fi
 
 IFS='

@@ -279,7 +279,7 @@ static void test_an_address_too_long(void **state)
 	assert_null(bufferevent_listen(f->reactor, &a.plain, sizeof(a), 0,
 				       accepted, NULL));
 	assert_int_equal(errno, EINVAL);
-	/* Nor one with no path at all, for which the kernel would make one up. */
+	/* Nor one with no path: the kernel would make one up. */
 	errno = 0;
 	assert_null(bufferevent_listen(f->reactor, &a.plain,
 				       offsetof(struct sockaddr_un, sun_path),

@@ -61,7 +61,9 @@ need pkg-config
 need gcc g++ clang clang++ make meson ninja nm python3 cmake git \
 	module:cmocka module:libevent module:libuv header:ev.h \
 	valgrind strace gdb gcovr clang-format clang-tidy cppcheck shellcheck \
-	socat curl wrk script mandoc pandoc
+	socat curl wrk script mandoc pandoc \
+	lua5.1 lua5.2 lua5.3 lua5.4 luajit lua:socket module:lua5.1 \
+	module:lua5.2 module:lua5.3 module:lua5.4 module:luajit
 
 # What follows must not depend on how the caller builds other things.
 unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW

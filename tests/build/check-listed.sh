@@ -4,7 +4,8 @@
 # check-listed.sh ROOT: what lies in the tree is built and run.  Every file of
 # lib/ is in lib/meson.build or is a backend, every test-NAME.c is in
 # tests/meson.build (and among the threaded where it is), every fuzzer runs, every
-# example is built and has its test, and every public header is installed.
+# example is built and has its test, and every public header is installed.  The
+# same goes for the module of Lua.
 
 # The names of the files are words.
 # shellcheck disable=SC2013,SC2044,SC2046
@@ -62,6 +63,18 @@ for path in docs/*/code/*.c; do
 	step-*.c) continue ;; # by its number
 	esac
 	listed "${name%.c}" tests/docs/meson.build
+done
+for path in examples/lua/*.c; do
+	listed "${path##*/}" examples/lua/meson.build
+done
+for path in examples/lua/*.lua; do
+	grep -q "${path##*/}" tests/examples/lua-echo.sh && continue
+	echo "$path has no test"
+	failed=1
+done
+for path in tests/lua/test-*.lua; do
+	name=${path##*/}
+	listed "${name%.lua}" tests/lua/meson.build
 done
 for path in include/*.h include/*/*.h; do
 	listed "$path" meson.build

@@ -6,7 +6,7 @@
 # set.)  Sourced by tests/run.sh and examples/try.sh.
 #
 # A thing is a command, a pkg-config module as "module:NAME", a header as
-# "header:NAME", or a directory as "dir:PATH".
+# "header:NAME", a directory as "dir:PATH", or a module of Lua as "lua:NAME".
 #
 # Debian is where everything is tested: a thing that is not in its list is a
 # package of the same name.  Elsewhere what is not in the list is not needed:
@@ -39,6 +39,11 @@ packages_of()
 			ninja=ninja-build nm=binutils timeout=coreutils \
 			script=bsdutils module:cmocka=libcmocka-dev module:libevent=libevent-dev \
 			module:libuv=libuv1-dev header:ev.h=libev-dev \
+			module:lua5.1=liblua5.1-0-dev \
+			module:lua5.2=liblua5.2-dev \
+			module:lua5.3=liblua5.3-dev \
+			module:lua5.4=liblua5.4-dev \
+			module:luajit=libluajit-5.1-dev lua:socket=lua-socket \
 			xz=xz-utils dh=debhelper dpkg-buildpackage=dpkg-dev \
 			i686-linux-gnu-gcc=gcc-i686-linux-gnu \
 			s390x-linux-gnu-gcc=gcc-s390x-linux-gnu \
@@ -118,6 +123,7 @@ present()
 		done
 		return 1
 		;;
+	lua:*) lua5.4 -e "require '${1#lua:}'" >/dev/null 2>&1 ;;
 	*) command -v "$1" >/dev/null 2>&1 ;;
 	esac
 }

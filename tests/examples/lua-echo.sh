@@ -3,6 +3,8 @@
 #
 # examples/lua/: sh lua-echo.sh LUA MODULES SCRIPTS (see common.sh)
 
+# shellcheck disable=SC2086 # $server and $client are words
+
 . "$(dirname "$0")/common.sh"
 
 modules=$2 scripts=$3

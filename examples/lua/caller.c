@@ -74,14 +74,14 @@ void bufev_lua_set(lua_State *L, int index, enum slot slot, int value)
 {
 	compat_get_table(L, index);
 	lua_pushvalue(L, value);
-	lua_rawseti(L, -2, slot);
+	lua_rawseti(L, -2, (int)slot);
 	lua_pop(L, 1);
 }
 
 void bufev_lua_get(lua_State *L, int index, enum slot slot)
 {
 	compat_get_table(L, index);
-	lua_rawgeti(L, -1, slot);
+	lua_rawgeti(L, -1, (int)slot);
 	lua_remove(L, -2);
 }
 

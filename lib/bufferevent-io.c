@@ -56,7 +56,7 @@ static void end_connect(struct bufferevent *b)
 	b->greeting = error == 0 && !b->finishing;
 	if (error == 0)
 		bufev_trace_stream(b, TRACE_CONNECTED, 0);
-	if (error != 0)
+	else
 		bufev_fail(b, WRITE, EVBUFFER_ERROR, -error);
 }
 
@@ -105,16 +105,21 @@ static void received(struct bufferevent *b, size_t n, uint64_t *now)
 	b->due |= EV_READ;
 }
 
+static void received_end(struct bufferevent *b)
+{
+	b->ended = true;
+	bufev_trace_stream(b, TRACE_END, 0);
+	if (b->reset)
+		bufev_fail(b, READ, EVBUFFER_ERROR, ECONNRESET);
+	else
+		bufev_fail(b, READ, EVBUFFER_EOF, 0);
+}
+
 static void received_nothing(struct bufferevent *b, ssize_t done)
 {
 	b->held = false;
-	b->ended = done == 0;
 	if (done == 0)
-		bufev_trace_stream(b, TRACE_END, 0);
-	if (done == 0 && !b->reset)
-		bufev_fail(b, READ, EVBUFFER_EOF, 0);
-	else if (done == 0)
-		bufev_fail(b, READ, EVBUFFER_ERROR, ECONNRESET);
+		received_end(b);
 	else if (done != -EAGAIN)
 		bufev_fail(b, READ, EVBUFFER_ERROR, (int)-done);
 	else if (b->expired & EV_READ)
@@ -235,10 +240,10 @@ static void write_batch(struct reactor *r, struct batch *batch)
 static size_t allowance(struct bufferevent *b)
 {
 	size_t length = bufev_ring_length(&b->out.ring), rest;
-	unsigned turn = b->watch.reactor->turns & 0x7fu;
+	uint8_t turn = (uint8_t)b->watch.reactor->turns;
 
 	if (b->sent_in != turn) {
-		b->sent_in = turn & 0x7fu;
+		b->sent_in = turn;
 		b->sent = 0;
 	}
 	rest = b->max_transfer > b->sent ? b->max_transfer - b->sent : 0;

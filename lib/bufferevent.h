@@ -44,8 +44,7 @@ struct bufferevent {
 	int16_t error;	     /* errno of the last EVBUFFER_ERROR reported */
 	int16_t why[SIDES];  /* errno of the failure that is to be reported */
 	uint8_t what[SIDES]; /* that failure: EVBUFFER_EOF ..., 0 for none */
-	uint8_t sent_in : 7; /* the lowest bits of the turn's number */
-	bool ended : 1;	     /* the end of the input was read */
+	uint8_t sent_in;
 
 	/* Sets of sides: EV_READ | EV_WRITE. */
 	uint8_t enabled;
@@ -65,6 +64,7 @@ struct bufferevent {
 	bool lingering : 1; /* then close only after the peer's FIN */
 	/* How its sides are. */
 	bool blocked : 1;  /* the kernel took less than it was offered */
+	bool ended : 1;	   /* the end of the input was read */
 	bool held : 1;	   /* a write error waits for the input before it */
 	bool reset : 1;	   /* a write error took the reset away from reading */
 	bool reported : 1; /* an end of file or an error */

@@ -28,7 +28,7 @@ static void note_outcome(struct bufferevent *b, int outcome)
 	b->greeting = outcome == 0;
 	if (outcome == 0)
 		bufev_trace_stream(b, TRACE_CONNECTED, 0);
-	if (outcome != 0 && outcome != EINPROGRESS)
+	else if (outcome != EINPROGRESS)
 		bufev_fail(b, WRITE, EVBUFFER_ERROR, outcome);
 }
 

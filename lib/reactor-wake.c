@@ -184,11 +184,10 @@ void reactor_post(struct reactor *r, struct reactor_task *task)
 
 	if (__atomic_exchange_n(&task->posted, 1, __ATOMIC_ACQ_REL))
 		return;
-	do
-		task->next = __atomic_load_n(posted, __ATOMIC_RELAXED);
+	task->next = __atomic_load_n(posted, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(posted, &task->next, task, true,
-					    __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED));
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		continue;
 	wake(&r->wake);
 }
 

@@ -180,14 +180,15 @@ void bufev_reactor_check(const struct reactor *r)
 
 void reactor_post(struct reactor *r, struct reactor_task *task)
 {
-	struct reactor_task **posted = &r->wake.posted;
+	struct reactor_task **posted = &r->wake.posted, *last;
 
 	if (__atomic_exchange_n(&task->posted, 1, __ATOMIC_ACQ_REL))
 		return;
-	task->next = __atomic_load_n(posted, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(posted, &task->next, task, true,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		continue;
+	last = __atomic_load_n(posted, __ATOMIC_RELAXED);
+	do
+		task->next = last;
+	while (!__atomic_compare_exchange_n(
+		posted, &last, task, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 	wake(&r->wake);
 }
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "../support/script-kernel.h"
 #include "later.h"
 #include "party.h"
 
@@ -98,12 +99,47 @@ static void test_stop_from_a_thread(void **state)
 	assert_int_equal(reactor_run(f->reactor), 0);
 }
 
-static int runs;
+static int runs, readings;
+static struct reactor *posted_on;
+static struct reactor_task late;
 
 static void count_run(struct reactor_task *t)
 {
 	(void)t;
 	runs++;
+}
+
+/* As another thread might, at a moment of which the reactor knows nothing. */
+static void post_late(struct script *s)
+{
+	(void)s;
+	if (--readings == 0)
+		reactor_post(posted_on, &late);
+}
+
+/* It reads the clock as it begins, and again when it has found nothing to do. */
+static void test_post_while_it_goes_to_sleep(void **state)
+{
+	static struct script script;
+
+	(void)state;
+	harness_quote(only_two);
+	memset(&late, 0, sizeof(late));
+	late.run = count_run;
+	posted_on = script_reactor(&script);
+	assert_non_null(posted_on);
+	script_freeze(&script);
+	script.at_clock = post_late;
+	for (int i = 1; i <= 2; i++) {
+		uint64_t before = script.clock;
+
+		runs = 0;
+		readings = i;
+		assert_int_equal(reactor_turn(posted_on, 1000), 1);
+		assert_int_equal(runs, 1);
+		assert_int_equal(script.clock, before);
+	}
+	reactor_free(posted_on);
 }
 
 /* One task, thrown to and fro: each run gives it back to the thread. */
@@ -178,8 +214,6 @@ static void test_pending_post(void **state)
 	harness_spin(f->reactor, 3);
 	assert_int_equal(runs, 2);
 }
-
-static struct reactor *posted_on;
 
 static void post_itself(struct reactor_task *t)
 {
@@ -495,6 +529,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		harness_test(test_posts_from_threads),
 		harness_test(test_stop_from_a_thread),
+		harness_test(test_post_while_it_goes_to_sleep),
 		harness_test(test_memory_is_given_back),
 		harness_test(test_pending_post),
 		harness_test(test_post_in_its_own_run),

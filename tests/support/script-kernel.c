@@ -115,6 +115,8 @@ static uint64_t script_now(void *p)
 {
 	struct script *s = p;
 
+	if (s->at_clock)
+		s->at_clock(s);
 	return s->frozen ? s->clock : s->real->now(s->self);
 }
 

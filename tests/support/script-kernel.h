@@ -68,6 +68,7 @@ struct script {
 	bool deaf;	/* a wait reports nothing */
 	bool frozen;	/* `clock` is the time */
 	uint64_t clock; /* ns */
+	void (*at_clock)(struct script *); /* whenever it is read; or NULL */
 };
 
 /*

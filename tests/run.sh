@@ -79,9 +79,10 @@ if command -v flock >/dev/null; then
 fi
 
 logs=
+begin=$(date +%s)
 say()
 {
-	printf '\n=== %s\n' "$*"
+	printf '\n=== %s (%d s)\n' "$*" $(($(date +%s) - begin))
 }
 
 # build NAME COMPILER OPTION...: of the source in $from.

@@ -22,6 +22,7 @@ static const unsigned side_what[SIDES] = { EVBUFFER_READ, EVBUFFER_WRITE };
 void bufev_fail(struct bufferevent *b, enum which side, unsigned what,
 		int error)
 {
+	b->reset |= error == ECONNRESET;
 	if (b->what[side])
 		return;
 	b->what[side] = (uint8_t)what;

@@ -29,7 +29,6 @@ struct batch {
 static void fail_write(struct bufferevent *b, int error)
 {
 	b->held = bufev_can_read(b) && !b->finishing;
-	b->reset |= error == ECONNRESET;
 	bufev_fail(b, WRITE, EVBUFFER_ERROR, error);
 }
 
@@ -38,7 +37,6 @@ static void lose(struct bufferevent *b)
 	struct reactor *r = b->watch.reactor;
 	int error = r->kernel->error(r->self, b->watch.fd);
 
-	b->reset |= error == ECONNRESET;
 	bufev_fail(b, WRITE, EVBUFFER_ERROR, error ? error : EPIPE);
 }
 

@@ -66,7 +66,7 @@ struct bufferevent {
 	bool blocked : 1;  /* the kernel took less than it was offered */
 	bool ended : 1;	   /* the end of the input was read */
 	bool held : 1;	   /* a write error waits for the input before it */
-	bool reset : 1;	   /* a write error took the reset away from reading */
+	bool reset : 1;	   /* one was met: the end of input is no EOF */
 	bool reported : 1; /* an end of file or an error */
 	bool broken : 1;   /* writing failed and was not enabled again */
 	bool counted : 1;  /* in the reactor's `alive` */

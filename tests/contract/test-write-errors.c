@@ -283,6 +283,25 @@ static void a_reset_after_input_is_no_end(void **state)
 	probe_end(&p);
 }
 
+static void a_reset_stays_one(void **state)
+{
+	struct probe p;
+
+	harness_quote("enabling it tries again and may report again. A "
+		      "truncated stream must not look whole");
+	probe_tcp(&p, probe_reactor(state));
+	assert_int_equal(bufferevent_disable(p.bufferevent, EV_WRITE), 0);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	assert_int_equal(reactor_turn(p.reactor, 0), 0);
+	probe_reset(&p);
+	p.on = is_a_reset;
+	probe_await(&p, "read|error", 8);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	probe_await(&p, "read|error read|error", 8);
+	probe_idle(p.reactor);
+	probe_end(&p);
+}
+
 static void a_reset_reports_each_side_once(void **state)
 {
 	struct probe p;
@@ -346,6 +365,7 @@ int main(void)
 		harness_test(the_input_is_there_at_the_write_error),
 		harness_test(a_reset_is_no_end),
 		harness_test(a_reset_after_input_is_no_end),
+		harness_test(a_reset_stays_one),
 		harness_test(a_reset_reports_each_side_once),
 		harness_test(free_in_the_first_prevents_the_second),
 	};

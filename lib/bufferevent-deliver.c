@@ -44,11 +44,21 @@ static bool can_greet(const struct bufferevent *b)
 	return b->greeting && (b->enabled & EV_WRITE);
 }
 
+/* "Connected" precedes every read callback. */
+static bool awaits_greeting(const struct bufferevent *b)
+{
+	return b->connecting || b->greeting;
+}
+
 bool bufev_has_callback(const struct bufferevent *b)
 {
+	unsigned sides = b->asked | b->due;
+
 	if (b->finishing)
 		return false;
-	return b->asked || b->due || can_greet(b) || can_report(b, WRITE) ||
+	if (awaits_greeting(b))
+		sides &= EV_WRITE;
+	return sides || can_greet(b) || can_report(b, WRITE) ||
 	       can_report(b, READ);
 }
 
@@ -77,7 +87,7 @@ static bool deliver_read(struct bufferevent *b)
 {
 	size_t low = b->side[READ].low ? b->side[READ].low : 1;
 
-	if (!(b->due & EV_READ))
+	if (!(b->due & EV_READ) || awaits_greeting(b))
 		return true;
 	b->due &= (uint8_t)~EV_READ;
 	if (!(b->enabled & EV_READ) || evbuffer_get_length(&b->in) < low)

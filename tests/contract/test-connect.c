@@ -105,6 +105,31 @@ static void test_connected_is_held_back(void **state)
 	party_end(&p);
 }
 
+/* Bytes of the application's own are no reason to call before that. */
+static void test_connected_before_own_bytes(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in address;
+	struct party p;
+	int listener = open_listener(&address, 5);
+
+	harness_quote(first_write);
+	party_connect(&p, f->reactor, &address, sizeof(address));
+	assert_int_equal(
+		evbuffer_add(bufferevent_get_read(p.bufferevent), "own", 3), 0);
+	party_enable(&p, EV_READ);
+	assert_int_equal(bufferevent_disable(p.bufferevent, EV_WRITE), 0);
+	assert_int_equal(harness_spin(f->reactor, 5), 0);
+	/* It does not spin for a callback that has to wait. */
+	assert_int_equal(reactor_prepare(f->reactor), -1);
+	party_enable(&p, EV_WRITE);
+	harness_turns(f->reactor, party_has_read, &p, 10);
+	harness_spin(f->reactor, 3);
+	party_expect(&p, "write read");
+	harness_close(listener);
+	party_end(&p);
+}
+
 /* Each write callback queues more, and the first of a turn sends it, too. */
 static void send_at_once(struct party *p, unsigned what)
 {
@@ -410,6 +435,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		harness_test(test_connected_comes_first),
 		harness_test(test_connected_is_held_back),
+		harness_test(test_connected_before_own_bytes),
 		harness_test(test_connected_and_flushed),
 		harness_test(test_queued_before_connected),
 		harness_test(test_null_for_a_wrong_length),

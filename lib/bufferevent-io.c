@@ -316,12 +316,14 @@ static void fall_due(struct bufev_link *list)
 	}
 }
 
+/* What waits for a later pass may have been touched, too: all are settled. */
 static void begin_pass(struct reactor *r)
 {
 	struct bufev_link pass, *link;
 
 	bufev_list_init(&pass);
-	bufev_list_join(&pass, &r->list[PLACE_OUTPUT]);
+	for (int p = PLACE_INPUT; p <= PLACE_OUTPUT; p++)
+		bufev_list_join(&pass, &r->list[p]);
 	while ((link = bufev_list_take(&pass))) {
 		struct bufferevent *b = bufev_of_link(link);
 

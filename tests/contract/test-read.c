@@ -249,6 +249,32 @@ static void its_condition_is_tested_again(void **state)
 	}
 }
 
+/* --- Between turns -------------------------------------------------------- */
+
+static void ask_for_another(struct probe *p, unsigned what)
+{
+	if (what == EVBUFFER_WRITE && p->writes == 1)
+		assert_int_equal(bufferevent_enable(p->bufferevent, EV_WRITE),
+				 0);
+}
+
+static void read_while_a_callback_is_due(void **state)
+{
+	struct probe p;
+
+	harness_quote("Enabling a side lets bytes move and its callbacks come");
+	probe_pair(&p, probe_reactor(state));
+	p.on = ask_for_another;
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_WRITE), 0);
+	assert_int_equal(reactor_turn(p.reactor, 0), 1);
+	probe_feed(&p, 10);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	/* One turn brings what was due and what can be read. */
+	assert_int_equal(reactor_turn(p.reactor, 0), 2);
+	probe_expect(&p, "write read write");
+	probe_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +287,7 @@ int main(void)
 		harness_test(a_request_below_low_is_not_heard),
 		harness_test(a_request_from_the_callback_is_the_next_turns),
 		harness_test(its_condition_is_tested_again),
+		harness_test(read_while_a_callback_is_due),
 	};
 
 	return cmocka_run_group_tests_name("contract/read", tests, NULL, NULL);

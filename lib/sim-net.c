@@ -6,8 +6,8 @@
  * A connect looks for a listener at once, and makes the connection; after the
  * delay of the handshake its second end joins the listener's queue.  Where
  * there is no listener, or it has gone meanwhile, the connect is refused then.
- * What may happen either way on a real system, that a connect is over when the
- * call returns, is diced.
+ * Without a delay it is over when the call returns; whether the call says so, as
+ * on a real system it may or may not, is diced.
  */
 
 #include <errno.h>
@@ -315,9 +315,10 @@ int bufev_net_connect(struct sim *s, const struct sockaddr *address,
 	}
 	dice_handshake(s, c);
 	*outcome = EINPROGRESS;
-	if (client->connected_at == s->now && bufev_sim_below(s, 2) == 0) {
+	if (client->connected_at == s->now) {
 		bufev_connection_arrive(s, c);
-		*outcome = bufev_end_take_error(client);
+		if (bufev_sim_below(s, 2) == 0)
+			*outcome = bufev_end_take_error(client);
 	}
 	return fd;
 }

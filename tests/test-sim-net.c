@@ -391,6 +391,26 @@ static void a_connect_may_end_at_once(void **state)
 	assert_int_equal(refused + begun, 40);
 }
 
+/* Told at once or not, it takes no time, and no turn that may wait. */
+static void a_connect_without_delay_is_over(void **state)
+{
+	struct reactor *r = simulated_reactor(state);
+	struct address a = ipv4("127.0.0.1", 80);
+	struct server s;
+	struct client c;
+
+	serve(&s, r, &a);
+	for (int i = 0; i < 20; i++) {
+		connect_to(&c, r, &a);
+		harness_spin(r, 2);
+		assert_int_equal(c.what, EVBUFFER_WRITE);
+		bufferevent_free(c.bufferevent);
+		sim_close(r, s.fd);
+	}
+	assert_int_equal(s.accepted, 20);
+	bufferevent_listener_free(s.listener);
+}
+
 static void a_listener_moves_no_bytes(void **state)
 {
 	struct reactor *r = simulated_reactor(state);
@@ -583,6 +603,7 @@ int main(void)
 		simulated_test(bad_addresses_are_refused),
 		simulated_test(a_bare_client_connects),
 		simulated_test(a_connect_may_end_at_once),
+		simulated_test(a_connect_without_delay_is_over),
 		simulated_test(a_listener_moves_no_bytes),
 		simulated_test(a_listener_that_closes_resets_its_queue),
 		simulated_test(a_client_may_be_gone_when_it_is_accepted),

@@ -66,7 +66,7 @@ need gcc g++ clang clang++ make meson ninja nm python3 cmake git \
 	module:lua5.2 module:lua5.3 module:lua5.4 module:luajit
 
 # What follows must not depend on how the caller builds other things.
-unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW
+unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW BUFEV_BRIEF
 
 # Two at a time would wipe each other's builds.
 mkdir -p "$builds"
@@ -220,7 +220,7 @@ else
 	lost gcc valgrind valgrind-x
 fi
 if build clang clang; then
-	run clang clang - --suite once --suite epoll --suite uring
+	run clang clang brief --suite once --suite epoll --suite uring
 else
 	lost clang
 fi
@@ -246,7 +246,7 @@ fi
 # -O0, so that a line is a line; atomic, so that threads count right.
 if build coverage gcc -Db_coverage=true -Dbuildtype=debug -Dexamples=false \
 	-Ddefault_library=static -Dc_args=-fprofile-update=atomic; then
-	run coverage-run coverage - --no-suite build
+	run coverage-run coverage brief
 	check coverage python3 "$root/tests/coverage/coverage.py" "$root" \
 		"$builds/coverage"
 else

@@ -16,7 +16,7 @@
 
 enum { SCENARIOS_MOST = 64, A_WHILE = 4, A_LONG_WHILE = 50 };
 
-/* Where it is slow one step of so many is made: valgrind is the slowest. */
+/* Where it is brief one step of so many is made: valgrind is the slowest. */
 #ifdef __SANITIZE_ADDRESS__
 enum { SAMPLE = 3 };
 #else
@@ -26,7 +26,7 @@ enum { SAMPLE = 12 };
 static const struct injector *how;
 static const struct scenario *current;
 static uint32_t serial, total;
-static bool slow;
+static bool brief;
 
 /* Scattered, so that it does not keep step with the loops. */
 static bool is_left_out(uint32_t step)
@@ -40,7 +40,7 @@ static bool take_step(const struct fault *f)
 	struct outcome outcome;
 
 	serial++;
-	if (slow && is_left_out(serial))
+	if (brief && is_left_out(serial))
 		return false;
 	total++;
 	if (!step_run(how, current, f, &outcome))
@@ -51,8 +51,8 @@ static bool take_step(const struct fault *f)
 /* The first, the second, the third ... until nothing was harmed. */
 static void sweep_nth(struct fault f, unsigned passes)
 {
-	for (f.nth = 1; !slow || f.nth <= passes; f.nth++)
-		if (take_step(&f) && !slow)
+	for (f.nth = 1; !brief || f.nth <= passes; f.nth++)
+		if (take_step(&f) && !brief)
 			return;
 }
 
@@ -137,7 +137,8 @@ int sweep_main(const struct injector *injector)
 	int result;
 
 	how = injector;
-	slow = getenv("BUFEV_SLOW") != NULL && !injector->is_short;
+	brief = (getenv("BUFEV_SLOW") || getenv("BUFEV_BRIEF")) &&
+		!injector->is_short;
 	memory_begin();
 	add_tests(tests, &count, scenarios_of_processes);
 	add_tests(tests, &count, scenarios_of_buffers);

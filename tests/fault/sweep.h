@@ -13,7 +13,8 @@
  * the reactor serves a connection that is new, and comes to an end; no
  * descriptor, no memory and no mapping is left over.
  *
- * Where $BUFEV_SLOW is set (valgrind, sanitizers) some of the steps are made.
+ * Where $BUFEV_SLOW is set (valgrind, sanitizers), or $BUFEV_BRIEF, some of the
+ * steps are made.
  */
 
 #include "cut.h"

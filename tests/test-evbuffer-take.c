@@ -165,6 +165,18 @@ static void what_is_committed_is_added(void **unused)
 		}
 }
 
+static void what_was_emptied_lends_its_room_in_one_piece(void **unused)
+{
+	struct evbuffer *b = bytes_at(100, "abc", 3);
+	struct iovec v[2];
+
+	(void)unused;
+	assert_int_equal(evbuffer_drain(b, 3), 3);
+	assert_int_equal(evbuffer_reserve(b, 1, v), 1);
+	assert_int_equal(v[0].iov_len, BYTES_STORAGE);
+	evbuffer_free(b);
+}
+
 static void no_more_is_committed_than_was_lent(void **unused)
 {
 	struct evbuffer *b = bytes_at(100, "abc", 3);
@@ -381,6 +393,7 @@ int main(void)
 		ration_test(pullup_moves_only_what_is_divided),
 		ration_test(pullup_of_nothing_or_too_much_is_null),
 		ration_test(what_is_committed_is_added),
+		ration_test(what_was_emptied_lends_its_room_in_one_piece),
 		ration_test(no_more_is_committed_than_was_lent),
 		ration_test(the_limit_bounds_what_is_lent),
 		ration_test(the_next_call_ends_a_reservation),

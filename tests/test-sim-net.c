@@ -13,6 +13,7 @@
 
 #include <bufev/net.h>
 
+#include "support/heap.h"
 #include "support/simulated.h"
 
 /* --- Addresses ----------------------------------------------------------- */
@@ -532,6 +533,24 @@ static void a_connect_may_be_refused_later(void **state)
 	bufferevent_listener_free(s.listener);
 }
 
+static void refused_connects_leave_no_memory(void **state)
+{
+	struct reactor *r = simulated_reactor(state);
+	struct address a = ipv4("127.0.0.1", 80);
+	size_t held = 0;
+
+	for (int i = 0; i < 10; i++) {
+		int fd = sim_connect(r, &a.any, a.length);
+
+		settle(r);
+		sim_close(r, fd);
+		/* The tables have grown with the first one. */
+		if (i == 0)
+			held = heap.held;
+	}
+	assert_int_equal(heap.held, held);
+}
+
 static void a_connect_that_hangs_ends_by_its_timeout(void **state)
 {
 	struct reactor *r = simulated_reactor(state);
@@ -609,10 +628,12 @@ int main(void)
 		simulated_test(a_client_may_be_gone_when_it_is_accepted),
 		simulated_test(nobody_leaves_a_queue_at_the_end),
 		simulated_test(a_connect_may_be_refused_later),
+		simulated_test(refused_connects_leave_no_memory),
 		simulated_test(a_connect_that_hangs_ends_by_its_timeout),
 		simulated_test(accepting_fails_and_goes_on),
 		simulated_test(sockets_run_out),
 	};
 
+	assert_int_equal(heap_count(), 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

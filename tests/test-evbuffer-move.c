@@ -178,12 +178,12 @@ static void what_must_not_move_stays(void **unused)
 }
 
 /* They hold about their own size, not that of the block they came in. */
-static void small_messages_hold_little(void **unused)
+static void expect_little_held(const struct evbuffer_owner *owner)
 {
 	struct evbuffer *block = bytes_at(0, "", 0), *queued[100];
 
-	(void)unused;
 	evbuffer_expand(block, 65536);
+	block->owner = owner;
 	for (int i = 0; i < 100; i++) {
 		evbuffer_add(block, bytes_pattern(0), 10);
 		queued[i] = evbuffer_new();
@@ -192,7 +192,17 @@ static void small_messages_hold_little(void **unused)
 	}
 	for (int i = 0; i < 100; i++)
 		evbuffer_free(queued[i]);
+	block->owner = NULL;
 	evbuffer_free(block);
+}
+
+static void small_messages_hold_little(void **unused)
+{
+	static const struct evbuffer_owner owner = { note, NULL };
+
+	(void)unused;
+	expect_little_held(NULL);
+	expect_little_held(&owner);
 }
 
 /* --- Descriptors --------------------------------------------------------- */

@@ -90,13 +90,21 @@ static void moved(struct bufferevent *b, enum which side, uint64_t *now)
 
 /* --- In ------------------------------------------------------------------ */
 
+/* Where the time is up, that was the last of it. */
+static void discarded(struct bufferevent *b, size_t n)
+{
+	bufev_ring_drain(&b->in.ring, n);
+	b->lingering = true;
+	if (b->expired & EV_READ)
+		bufev_fail(b, READ, EVBUFFER_TIMEOUT, ETIMEDOUT);
+}
+
 static void received(struct bufferevent *b, size_t n, uint64_t *now)
 {
 	bufev_ring_commit(&b->in.ring, n);
 	bufev_trace_stream(b, TRACE_READ, n);
 	if (b->finishing) {
-		bufev_ring_drain(&b->in.ring, n);
-		b->lingering = true;
+		discarded(b, n);
 		return;
 	}
 	moved(b, READ, now);
@@ -372,10 +380,6 @@ static void expire(struct bufferevent *b)
 	uint64_t now = reactor_now(b->watch.reactor);
 
 	if (bufev_deadline_of(b, READ) <= now) {
-		if (b->finishing) {
-			bufev_release(b);
-			return;
-		}
 		b->expired |= EV_READ;
 		try_reading(b);
 	}

@@ -201,6 +201,37 @@ static void test_connect_that_is_refused(void **state)
 	reactor_free(r);
 }
 
+/* --- Late ---------------------------------------------------------------- */
+
+/*
+ * A callback that took long: the deadline has passed, and so has the peer's
+ * answer come, before anybody could look.
+ */
+static void test_input_at_the_deadline(void **state)
+{
+	struct reactor *r = begin();
+	struct party p;
+
+	(void)state;
+	harness_quote("(a close with unread input resets, and the peer loses "
+		      "what was sent)");
+	party_open(&p, r);
+	bufferevent_own_fd(p.bufferevent, true);
+	party_write(&p, "hello");
+	finish(&p);
+	harness_spin(r, 3);
+	assert_false(is_closed(&p));
+	harness_send(p.peer, "unread");
+	script_pass(&script, 2000);
+	harness_spin(r, 1);
+	expect_closed(&p);
+	expect_the_end(&p, "hello");
+	assert_int_equal(reactor_run(r), 0);
+	party_expect(&p, "");
+	party_end(&p);
+	reactor_free(r);
+}
+
 /* --- Where the kernel will not watch ------------------------------------- */
 
 static const char refused[] =
@@ -370,6 +401,7 @@ int main(void)
 		harness_test(test_connected_untold),
 		harness_test(test_connecting_until_the_peer_ends),
 		harness_test(test_connect_that_is_refused),
+		harness_test(test_input_at_the_deadline),
 		harness_test(test_refused_while_sending),
 		harness_test(test_refused_before_discarding),
 		harness_test(test_reading_refused_and_output_queued),

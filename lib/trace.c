@@ -2,7 +2,8 @@
 
 /*
  * Lines for the eye.  Each is made whole and written by one write(2), so that
- * those of several threads do not mix.
+ * those of several threads do not mix.  A name may have been chosen by a peer:
+ * it shall not begin a line of its own, nor command the terminal.
  */
 
 #include <errno.h>
@@ -15,13 +16,20 @@
 
 #include "trace.h"
 
-enum { LINE = 256 };
+enum { LINE = 256, NAME = 96 };
 
 bool bufev_trace_wanted(void)
 {
 	const char *debug = getenv("BUFEV_DEBUG");
 
 	return debug && *debug && strcmp(debug, "0") != 0;
+}
+
+static void replace_control_characters(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == '\177')
+			*text = '?';
 }
 
 /* A line that is too long is cut. */
@@ -40,6 +48,7 @@ void bufev_trace(const struct reactor *r, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line + length, sizeof(line) - length, format, arguments);
 	va_end(arguments);
+	replace_control_characters(line);
 	length = strlen(line);
 	if (length == sizeof(line) - 1)
 		length--;
@@ -56,7 +65,8 @@ void bufev_trace_event(const struct bufferevent *b, enum trace_event event,
 	char who[LINE / 2];
 
 	if (b->name)
-		snprintf(who, sizeof(who), "%s (fd %d)", b->name, b->watch.fd);
+		snprintf(who, sizeof(who), "%.*s (fd %d)", NAME, b->name,
+			 b->watch.fd);
 	else
 		snprintf(who, sizeof(who), "fd %d", b->watch.fd);
 	switch (event) {

@@ -89,7 +89,7 @@ static void expect_line(const char *event)
 __attribute__((format(printf, 1, 2))) static void expect_event(
 	const char *format, ...)
 {
-	char event[128];
+	char event[256];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -275,8 +275,27 @@ static void long_names_are_cut(void **state)
 	bufferevent_enable(p.bufferevent, EV_READ);
 	probe_feed(&p, 1);
 	harness_spin(r, 1);
-	assert_true(strlen(printed()) < 1000);
-	assert_int_equal(text[strlen(text) - 1], '\n');
+	name[96] = '\0';
+	expect_event("%s (fd %d) reads 1 bytes, holds 1", name, p.fd);
+	probe_end(&p);
+}
+
+/* A name that pretends to be another line, and to command a terminal. */
+static void names_stay_within_their_line(void **state)
+{
+	struct reactor *r = probe_reactor(state);
+	struct probe p;
+
+	probe_pair(&p, r);
+	assert_int_equal(bufferevent_set_name(p.bufferevent,
+					      "a\nbufev 1.000 turn 1: b\033[2J"
+					      "\177\303\251"),
+			 0);
+	bufferevent_enable(p.bufferevent, EV_READ);
+	probe_feed(&p, 1);
+	harness_spin(r, 1);
+	expect_event("a?bufev 1.000 turn 1: b?[2J?\303\251 (fd %d) calls read",
+		     p.fd);
 	probe_end(&p);
 }
 
@@ -367,6 +386,7 @@ int main(void)
 		traced(the_other_sources_are_told_too),
 		traced(connect_and_accept_are_told),
 		traced(long_names_are_cut),
+		traced(names_stay_within_their_line),
 		traced(long_lines_are_cut),
 		traced(errno_of_a_callback_is_not_touched),
 		traced(names_are_copies),

@@ -262,8 +262,9 @@ void *bufferevent_data(const struct bufferevent *);
 
 /*
  * A name for the eyes of people, which is copied; NULL takes it away.  The
- * trace of $BUFEV_DEBUG (see reactor_new) and debuggers show it.  0, or -1:
- * ENOMEM, and the name is what it was.
+ * trace of $BUFEV_DEBUG (see reactor_new) shows its first 96 bytes, with '?'
+ * for each control character; debuggers show it, too.  0, or -1: ENOMEM, and
+ * the name is what it was.
  */
 int bufferevent_set_name(struct bufferevent *, const char *name);
 

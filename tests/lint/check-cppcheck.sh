@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# check-cppcheck.sh ROOT: cppcheck has nothing to say of the library.
+# check-cppcheck.sh ROOT: cppcheck has nothing to say of the library, of
+# the examples, or of what the tests stand on.
 
 set -eu
 
@@ -10,4 +11,4 @@ exec cppcheck --quiet --error-exitcode=1 --std=c11 --inconclusive \
 	--enable=warning,style,performance,portability \
 	--suppressions-list=tests/lint/cppcheck.txt \
 	-D_GNU_SOURCE -DBUFEV_CHECKS=1 \
-	-Iinclude -Ilib -Itests/support/include lib
+	-Iinclude -Ilib -Itests/support/include lib examples tests/support

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -59,9 +60,8 @@ static void write_down(struct probe *p, unsigned what)
 		return;
 	if (used + strlen(name) + 2 > sizeof(p->log))
 		return;
-	if (used > 0)
-		strcat(p->log, " ");
-	strcat(p->log, name);
+	snprintf(p->log + used, sizeof(p->log) - used, "%s%s",
+		 used > 0 ? " " : "", name);
 }
 
 static void called(struct bufferevent *b, unsigned what)

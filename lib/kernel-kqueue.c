@@ -35,6 +35,8 @@
  *   are not readable at their end, where we want to read the end of file: they
  *   count as always ready, too.
  * - udata is a pointer or, on older NetBSD, an integer: we use neither.
+ * - A filter is a short, and its flags an unsigned short; on NetBSD both have 32
+ *   bits and no sign, and the counts of kevent() are sizes.
  */
 
 #include <errno.h>
@@ -50,6 +52,9 @@
 
 #include "kernel-posix.h"
 #include "memory.h"
+
+typedef __typeof__(((struct kevent *)NULL)->filter) filter_type;
+typedef __typeof__(((struct kevent *)NULL)->flags) flags_type;
 
 struct kqueue {
 	int fd;
@@ -150,12 +155,12 @@ static bool remove_broken(struct kqueue *self, int fd)
 
 /* --- Interest ------------------------------------------------------------ */
 
-static unsigned short read_flags(unsigned wanted)
+static flags_type read_flags(unsigned wanted)
 {
 	return wanted & KERNEL_READ ? EV_ADD : 0;
 }
 
-static unsigned short write_flags(unsigned wanted)
+static flags_type write_flags(unsigned wanted)
 {
 	if (wanted & KERNEL_WRITE)
 		return EV_ADD;
@@ -163,8 +168,8 @@ static unsigned short write_flags(unsigned wanted)
 }
 
 /* The manual pages say that with EINTR the change has been made. */
-static int submit(const struct kqueue *self, int fd, short filter,
-		  unsigned short flags)
+static int submit(const struct kqueue *self, int fd, filter_type filter,
+		  flags_type flags)
 {
 	struct kevent change;
 
@@ -174,8 +179,8 @@ static int submit(const struct kqueue *self, int fd, short filter,
 	return 0;
 }
 
-static int alter(const struct kqueue *self, int fd, short filter,
-		 unsigned short was, unsigned short flags)
+static int alter(const struct kqueue *self, int fd, filter_type filter,
+		 flags_type was, flags_type flags)
 {
 	if (was == flags)
 		return 0;
@@ -301,6 +306,7 @@ static int kqueue_wait(void *p, struct kernel_event *events, int timeout_ms)
 	struct kevent e[KERNEL_BATCH];
 	struct timespec t = { 0, 0 };
 	unsigned broken;
+	uint8_t room; /* for an int or a size_t */
 	int n;
 
 	forget_closed(self);
@@ -309,7 +315,8 @@ static int kqueue_wait(void *p, struct kernel_event *events, int timeout_ms)
 		t.tv_sec = timeout_ms / 1000;
 		t.tv_nsec = timeout_ms % 1000 * 1000000L;
 	}
-	n = kevent(self->fd, NULL, 0, e, KERNEL_BATCH - (int)broken,
+	room = (uint8_t)(KERNEL_BATCH - broken);
+	n = kevent(self->fd, NULL, 0, e, room,
 		   broken == 0 && timeout_ms < 0 ? NULL : &t);
 	if (n < 0 && errno != EINTR)
 		return -errno;

@@ -14,7 +14,7 @@
  * Exits with 0 where both directions came to their end, with 130 on SIGINT, and
  * else with 1.  A terminal is left as it was found.
  */
-#define _POSIX_C_SOURCE 200809L /* getaddrinfo */
+#define _DEFAULT_SOURCE 1 /* getaddrinfo */
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>

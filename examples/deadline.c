@@ -13,7 +13,7 @@
  *
  * Request and answer are a line.  Exits with 1 at the deadline or on SIGINT.
  */
-#define _POSIX_C_SOURCE 200809L /* getaddrinfo */
+#define _DEFAULT_SOURCE 1 /* getaddrinfo */
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>

@@ -14,7 +14,7 @@
  * PORT 0 takes a free port; the first line of output names it.  Without
  * WORKERS there is one for each processor.
  */
-#define _POSIX_C_SOURCE 200809L /* sysconf */
+#define _DEFAULT_SOURCE 1 /* sysconf */
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>

@@ -12,7 +12,7 @@
  * Exits with 0 when the server has closed, having taken all that was read from
  * the input; else with 1 and a message.
  */
-#define _POSIX_C_SOURCE 200809L /* getaddrinfo */
+#define _DEFAULT_SOURCE 1 /* getaddrinfo */
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>

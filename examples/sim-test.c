@@ -101,7 +101,8 @@ static void ended(struct bufferevent *b, unsigned what)
 
 static void begin(void)
 {
-	struct sockaddr_un un = { AF_UNIX, "/server" };
+	struct sockaddr_un un = { .sun_family = AF_UNIX,
+				  .sun_path = "/server" };
 	const struct sockaddr *a = (const struct sockaddr *)&un;
 	struct bufferevent *b;
 

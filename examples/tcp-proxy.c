@@ -13,7 +13,7 @@
  * LISTENPORT 0 takes a free one; of HOST's addresses the first is used.  On
  * SIGINT nobody else comes in, and it ends when the connections have ended.
  */
-#define _POSIX_C_SOURCE 200809L /* getaddrinfo */
+#define _DEFAULT_SOURCE 1 /* getaddrinfo */
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>

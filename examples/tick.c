@@ -14,7 +14,7 @@
  * SIGUSR1 has it say how it is doing, SIGHUP begin anew.  It ends after COUNT
  * ticks, on SIGINT, and on SIGTERM.
  */
-#define _POSIX_C_SOURCE 200809L /* SIGHUP, SIGUSR1 */
+#define _DEFAULT_SOURCE 1 /* SIGHUP, SIGUSR1 */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>

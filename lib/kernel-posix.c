@@ -26,7 +26,7 @@
 
 #include "kernel-posix.h"
 
-/* Where the flag is missing, adopt() sets the socket option instead. */
+/* Where it is missing, what is sent is kept quiet as what is written. */
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
@@ -40,12 +40,44 @@ uint64_t bufev_posix_now(void *self)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static struct msghdr message(const struct iovec *v, int pieces)
+{
+	struct msghdr m;
+
+	memset(&m, 0, sizeof(m));
+	m.msg_iov = (struct iovec *)(uintptr_t)v;
+	m.msg_iovlen = (uint8_t)pieces; /* an int in musl, else a size_t */
+	return m;
+}
+
+/* send(2) is a little cheaper than sendmsg(2). */
+static ssize_t send_now(int fd, const struct iovec *v, int pieces)
+{
+	struct msghdr m;
+
+	if (pieces == 1)
+		return send(fd, v->iov_base, v->iov_len,
+			    MSG_NOSIGNAL | MSG_DONTWAIT);
+	m = message(v, pieces);
+	return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t send_patiently(int fd, const struct iovec *v, int pieces)
+{
+	struct msghdr m = message(v, pieces);
+
+	return sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
 /*
  * A write to a broken pipe raises SIGPIPE, which must not reach the process:
  * it is blocked meanwhile, and consumed where it is ours (one that was pending
- * before is the application's).
+ * before is the application's).  On macOS and NetBSD it is not sent to the
+ * thread that writes, but to the process, of which another thread may take it:
+ * there adopt() turns it off for the descriptor (F_SETNOSIGPIPE).
  */
-static ssize_t write_quietly(int fd, const struct iovec *v, int pieces)
+static ssize_t quietly(ssize_t (*move)(int, const struct iovec *, int), int fd,
+		       const struct iovec *v, int pieces)
 {
 	sigset_t sigpipe, before, pending;
 	bool was_pending;
@@ -58,7 +90,7 @@ static ssize_t write_quietly(int fd, const struct iovec *v, int pieces)
 	was_pending = sigismember(&pending, SIGPIPE) == 1;
 	pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
 
-	n = writev(fd, v, pieces);
+	n = move(fd, v, pieces);
 	error = errno;
 	if (n < 0 && error == EPIPE && !was_pending) {
 		sigpending(&pending);
@@ -71,37 +103,25 @@ static ssize_t write_quietly(int fd, const struct iovec *v, int pieces)
 	return n;
 }
 
-static struct msghdr message(const struct iovec *v, unsigned pieces)
-{
-	struct msghdr m;
-
-	memset(&m, 0, sizeof(m));
-	m.msg_iov = (struct iovec *)(uintptr_t)v;
-	m.msg_iovlen = (uint8_t)pieces; /* an int in musl, else a size_t */
-	return m;
-}
-
 static ssize_t move_socket(const struct transfer *t)
 {
 	struct msghdr m;
 
-	if (t->pieces == 1) {
-		if (t->write)
-			return send(t->fd, t->v[0].iov_base, t->v[0].iov_len,
-				    MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (t->write)
+		return MSG_NOSIGNAL ?
+			       send_now(t->fd, t->v, (int)t->pieces) :
+			       quietly(send_now, t->fd, t->v, (int)t->pieces);
+	if (t->pieces == 1)
 		return recv(t->fd, t->v[0].iov_base, t->v[0].iov_len,
 			    MSG_DONTWAIT);
-	}
-	m = message(t->v, t->pieces);
-	if (t->write)
-		return sendmsg(t->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	m = message(t->v, (int)t->pieces);
 	return recvmsg(t->fd, &m, MSG_DONTWAIT);
 }
 
 static ssize_t move_other(const struct transfer *t)
 {
 	if (t->write)
-		return write_quietly(t->fd, t->v, (int)t->pieces);
+		return quietly(writev, t->fd, t->v, (int)t->pieces);
 	return readv(t->fd, t->v, (int)t->pieces);
 }
 
@@ -129,17 +149,16 @@ void bufev_posix_transfer(void *self, struct transfer *t, unsigned n)
 
 ssize_t bufev_posix_move(int fd, bool write, const struct iovec *v, int pieces)
 {
-	struct msghdr m;
 	ssize_t n;
 
 	if (!write) {
 		n = readv(fd, v, pieces);
 		return n < 0 ? -errno : n;
 	}
-	m = message(v, (unsigned)pieces);
-	n = sendmsg(fd, &m, MSG_NOSIGNAL);
+	n = MSG_NOSIGNAL ? send_patiently(fd, v, pieces) :
+			   quietly(send_patiently, fd, v, pieces);
 	if (n < 0 && errno == ENOTSOCK)
-		n = write_quietly(fd, v, pieces);
+		n = quietly(writev, fd, v, pieces);
 	return n < 0 ? -errno : n;
 }
 
@@ -158,10 +177,8 @@ int bufev_posix_adopt(void *self, int fd, struct kernel_fd *is)
 	is->was_blocking = !(flags & O_NONBLOCK);
 	if (is->was_blocking && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
-#ifdef SO_NOSIGPIPE
-	if (is->socket)
-		setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &(int){ 1 },
-			   sizeof(int));
+#ifdef F_SETNOSIGPIPE
+	fcntl(fd, F_SETNOSIGPIPE, 1);
 #endif
 	return 0;
 }

@@ -28,6 +28,7 @@
 #   i386      4 bytes a pointer; all tests and backends
 #   s390x     big-endian, in qemu: what that passes on to the system
 #   musl      another C library; all tests and backends
+#   bare      no more than POSIX.1-2008 has: on poll
 #   fuzz      each fuzzer for an hour instead
 #   dist      the archive that `meson dist` makes of what is committed: all of
 #             the gcc stage again, in there
@@ -147,18 +148,21 @@ stress()
 		timeout 600 "$builds/gcc/tests/stress/stress" "$@"
 }
 
-# foreign NAME SETUP: a build for another machine, and its tests.
+# foreign NAME SETUP [ARGUMENT...]: a build for another machine, and its tests.
 foreign()
 {
-	check "prepare-$1" sh "$root/tests/foreign/prepare.sh" "$1" \
-		"$builds/prepared-$1"
+	machine=$1 setup_of=$2
+	shift 2
+	check "prepare-$machine" sh "$root/tests/foreign/prepare.sh" \
+		"$machine" "$builds/prepared-$machine"
 	case $result in
 	SKIP) return ;;
-	OK) build "$1" gcc -Ddefault_library=static \
-		--cross-file "$builds/prepared-$1/cross.ini" &&
-		run "$1" "$1" "$2" --no-suite build && return ;;
+	OK) build "$machine" gcc -Ddefault_library=static \
+		--cross-file "$builds/prepared-$machine/cross.ini" &&
+		run "$machine" "$machine" "$setup_of" --no-suite build "$@" &&
+		return ;;
 	esac
-	lost "$1"
+	lost "$machine"
 }
 
 # archive: a release, as others get it.
@@ -256,6 +260,7 @@ if [ -n "$long" ]; then
 	foreign i386 -
 	foreign s390x qemu
 	foreign musl -
+	foreign bare - --no-suite differential
 	archive
 	check mutation python3 "$root/tests/mutation/mutate.py" "$root" \
 		"$builds/mutation" --seed 1 --count 100

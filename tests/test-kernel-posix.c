@@ -456,7 +456,7 @@ static void test_bad_addresses(void **state)
 	assert_int_equal(bufev_posix_listen(NULL, (struct sockaddr *)&u,
 					    sizeof(u) + 1, 0),
 			 -EINVAL);
-	a.sin_family = 0x7fff;
+	a.sin_family = (sa_family_t)~0u;
 	assert_int_equal(bufev_posix_listen(NULL, p, sizeof(a), 0),
 			 -EAFNOSUPPORT);
 	assert_int_equal(bufev_posix_connect(NULL, p, sizeof(a), &outcome),

@@ -7,8 +7,10 @@
 #   i386    4 bytes a pointer; runs on the processor itself
 #   s390x   big-endian; runs in qemu
 #   musl    another C library
+#   bare    this machine, without what Linux has beyond POSIX.1-2008: a poll
+#           backend, a pipe for a bell, and each flag set by a call of its own
 #
-# All is linked statically, so nothing foreign but compilers is installed, and
+# But for the last, all is linked statically, so nothing foreign but compilers is installed, and
 # no package of another architecture.  cmocka is compiled from the source that
 # Debian has for it: its package holds one for this architecture and glibc.
 #
@@ -19,6 +21,61 @@ name=$1 dir=$2
 here=$(cd "$(dirname "$0")" && pwd)
 
 . "$here/../support/packages.sh"
+
+# without HEADER [WORD...]: the header, which does not know these words; with
+# none, there is no such header.
+without()
+{
+	header=$1
+	shift
+	mkdir -p "$(dirname "$dir/bare/$header")"
+	{
+		[ $# -gt 0 ] || echo '#error "a bare system does not have this"'
+		echo '#pragma once'
+		for word in "$@"; do
+			echo "#define $word bare_$word"
+		done
+		[ $# = 0 ] || echo "#include_next <$header>"
+		for word in "$@"; do
+			echo "#undef $word"
+		done
+	} >"$dir/bare/$header"
+}
+
+if [ "$name" = bare ]; then
+	rm -rf "$dir"
+	without malloc.h
+	without linux/io_uring.h
+	without linux/sockios.h
+	without poll.h ppoll POLLRDHUP
+	without sys/epoll.h
+	without sys/eventfd.h
+	without sys/inotify.h
+	without sys/mman.h memfd_create
+	without sys/socket.h accept4 MSG_NOSIGNAL SOCK_CLOEXEC SOCK_NONBLOCK
+	without time.h timer_create
+	without unistd.h dup3 pipe2
+	cat >"$dir/cross.ini" <<END
+[binaries]
+c = '${CC:-gcc}'
+ar = 'ar'
+strip = 'strip'
+pkgconfig = 'pkg-config'
+
+[properties]
+needs_exe_wrapper = false
+
+[built-in options]
+c_args = ['-U__linux__', '-isystem', '$dir/bare']
+
+[host_machine]
+system = 'bare'
+cpu_family = '$(uname -m)'
+cpu = '$(uname -m)'
+endian = 'little'
+END
+	exit
+fi
 
 case $name in
 i386) compiler=i686-linux-gnu-gcc ar=i686-linux-gnu-ar cpu=x86 endian=little ;;

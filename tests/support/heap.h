@@ -4,15 +4,17 @@
 
 /*
  * heap: an allocator for bufev_set_allocator() that counts what the library
- * holds, with the word that malloc keeps before each block.
+ * holds, as the GNU C library would on 64 bits: with the word that it keeps
+ * before each block, in steps of 16 bytes.  So the counts are the same
+ * everywhere.  The size of a block stands before it.
  *
  * heap_count() is called before all else; `heap` then says what is held at the
  * moment, in bytes and in blocks, and the most that was held since `peak` was
  * last set.
  */
 
-#include <malloc.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <bufev.h>
@@ -22,30 +24,44 @@ static struct {
 	long blocks;
 } heap;
 
-static inline size_t heap_cost(void *p)
+union heap_head {
+	size_t size;
+	max_align_t aligns;
+};
+
+static inline union heap_head *heap_head(void *p)
 {
-	return p ? malloc_usable_size(p) + sizeof(size_t) : 0;
+	return p ? (union heap_head *)p - 1 : NULL;
+}
+
+static inline size_t heap_cost(const union heap_head *head)
+{
+	return head ? (head->size + 8 + 15) / 16 * 16 : 0;
 }
 
 static inline void *heap_allocate(void *p, size_t n)
 {
-	size_t before = heap_cost(p);
-	void *q = realloc(p, n);
+	union heap_head *head = heap_head(p);
+	size_t before = heap_cost(head);
 
-	if (!q)
+	if (n > SIZE_MAX - sizeof(*head))
 		return NULL;
-	heap.held += heap_cost(q) - before;
+	head = realloc(head, sizeof(*head) + n);
+	if (!head)
+		return NULL;
+	head->size = n;
+	heap.held += heap_cost(head) - before;
 	heap.blocks += !p;
 	if (heap.held > heap.peak)
 		heap.peak = heap.held;
-	return q;
+	return head + 1;
 }
 
 static inline void heap_release(void *p)
 {
-	heap.held -= heap_cost(p);
+	heap.held -= heap_cost(heap_head(p));
 	heap.blocks--;
-	free(p);
+	free(heap_head(p));
 }
 
 static inline int heap_count(void)

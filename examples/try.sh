@@ -34,7 +34,7 @@ end()
 	rm -rf "$work"
 	exit $status
 }
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap end EXIT
 trap 'exit 1' HUP INT TERM
 

@@ -10,12 +10,12 @@ set -eu
 export LC_ALL=C
 
 root=$1 build=$2
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cp "$root"/examples/*.[ch] "$work"
 cd "$work"
 export PKG_CONFIG_PATH="$build/meson-uninstalled"
-export LD_LIBRARY_PATH="$build/lib"
+export LD_LIBRARY_PATH="$build/lib" DYLD_LIBRARY_PATH="$build/lib"
 
 failed=0
 complain()

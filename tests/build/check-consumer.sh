@@ -13,7 +13,7 @@ set -eu
 export LC_ALL=C
 
 root=$1
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 # What the caller installs with is not ours to use.
 unset DESTDIR PKG_CONFIG_PATH PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR

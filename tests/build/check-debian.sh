@@ -21,7 +21,7 @@ fi
 (need dh dpkg-buildpackage lintian cmake pandoc mandoc socat make \
 	module:cmocka) || exit 77
 
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 unset DEB_BUILD_OPTIONS DEB_BUILD_PROFILES CC
 

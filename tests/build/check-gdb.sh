@@ -11,7 +11,7 @@ set -eu
 export LC_ALL=C
 
 root=$1 library=$2
-work=$(cd "$(mktemp -d)" && pwd -P)
+work=$(cd "$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")" && pwd -P)
 trap 'rm -rf "$work"' EXIT
 # meson lets the programs of its tests find the library where it was built.
 unset DESTDIR BUFEV_BACKEND BUFEV_DEBUG LD_LIBRARY_PATH

@@ -9,7 +9,7 @@
 set -eu
 
 root=$1 libraries=$2
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 for part in both both-bufev both-libevent; do

@@ -11,7 +11,7 @@ root=$1 build=$2
 page=$root/docs/howto/lua.md
 command -v lua5.4 >/dev/null && pkg-config --exists lua5.4 &&
 	lua5.4 -e 'require "socket"' 2>/dev/null || exit 77
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 server=
 end()
 {
@@ -47,7 +47,7 @@ compile
 grep '^cc ' "$page" >line
 compile
 
-export LUA_CPATH_5_4='./?.so;;' LD_LIBRARY_PATH="$build/lib"
+export LUA_CPATH_5_4='./?.so;;' LD_LIBRARY_PATH="$build/lib" DYLD_LIBRARY_PATH="$build/lib"
 lua5.4 echo-server.lua 0 >listening &
 server=$!
 tries=0

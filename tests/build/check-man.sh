@@ -8,7 +8,7 @@ set -eu
 export LC_ALL=C
 
 root=$1 libraries=$2
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 unset DESTDIR BUFEV_BACKEND
 

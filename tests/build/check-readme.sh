@@ -7,7 +7,7 @@
 set -eu
 
 root=$1 libraries=$2
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 server=
 end()
 {
@@ -32,7 +32,8 @@ start()
 {
 	sed "s/htons(7000)/htons($1)/" "$work/first.c" >"$work/there.c"
 	compile "$work/there.c"
-	LD_LIBRARY_PATH=$libraries "$work/first" &
+	LD_LIBRARY_PATH=$libraries DYLD_LIBRARY_PATH=$libraries \
+		"$work/first" &
 	server=$!
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		socat -u OPEN:/dev/null "TCP:127.0.0.1:$1" 2>/dev/null &&

@@ -13,7 +13,7 @@ export LC_ALL=C
 
 root=$1 library=$2 version=$3 map=$4
 shift 4
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 failed=0

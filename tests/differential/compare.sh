@@ -7,7 +7,7 @@
 set -eu
 
 libevent=$1 bufev=$2 seed=$3 last=$4
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 lines=0
 

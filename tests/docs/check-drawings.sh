@@ -5,7 +5,7 @@
 
 set -eu
 
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 drawings=$1/docs/explanation/drawings
 PYTHONDONTWRITEBYTECODE=1 python3 "$drawings/draw.py" "$work"

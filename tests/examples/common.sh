@@ -14,7 +14,7 @@
 
 set -u
 program=$1
-work=$(mktemp -d) || exit 1
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX") || exit 1
 wrapped=${EXAMPLE_WRAPPER:-}
 patience=200 # in tenths of a second
 started=
@@ -26,6 +26,9 @@ skip() {
 }
 
 command -v socat >/dev/null || skip "no socat here"
+if [ ! -r /proc/self/io ] && grep -q 'sockets \|stall \|/proc/' "$0"; then
+	skip "no /proc here, which says what a program has open and has read"
+fi
 case $wrapped in
 *valgrind*)
 	# It does not see what the kernel writes for a ring, and takes it for

@@ -43,6 +43,10 @@ without()
 }
 
 if [ "$name" = bare ]; then
+	if [ "$(uname -s)" != Linux ]; then
+		echo 'a bare system is made of Linux alone'
+		exit 77
+	fi
 	rm -rf "$dir"
 	without malloc.h
 	without linux/io_uring.h

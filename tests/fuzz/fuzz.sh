@@ -7,7 +7,7 @@
 
 set -eu
 program=$1 corpus=$2
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/bufev.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 mkdir "$work/new"

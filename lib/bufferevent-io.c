@@ -187,6 +187,9 @@ static void input_pass(struct reactor *r)
 
 		b->watch.place = PLACE_NONE;
 		b->watch.pending = 0;
+		/* For reading, and so for writing. */
+		if (b->watch.registered == REGISTERED_ALWAYS)
+			b->blocked = false;
 		if (!bufev_can_read(b) || !offer_room(r, &batch, b))
 			pass_on(b);
 		if (batch.n == KERNEL_BATCH)

@@ -327,11 +327,12 @@ int bufferevent_enable(struct bufferevent *b, unsigned events)
 		return bufev_refuse(EINVAL);
 	if (!b->watch.reactor)
 		return bufev_refuse(ECANCELED);
-	b->enabled |= (uint8_t)events;
-	if (events & EV_WRITE) {
-		b->broken = b->what[WRITE] != 0;
+	/* Who waits already goes on waiting, from when it began. */
+	if (events & ~(unsigned)b->enabled & EV_WRITE)
 		b->blocked = false;
-	}
+	if (events & EV_WRITE)
+		b->broken = b->what[WRITE] != 0;
+	b->enabled |= (uint8_t)events;
 	ask(b, events);
 	return 0;
 }

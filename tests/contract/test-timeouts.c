@@ -431,6 +431,31 @@ static void output_beats_the_timeout(void **state)
 
 /* --- Once ---------------------------------------------------------------- */
 
+/* Found by the model. */
+static void enabling_an_enabled_side_is_no_progress(void **state)
+{
+	struct probe p;
+	struct reactor *r = begin(&p);
+
+	(void)state;
+	harness_quote("A side is timed while it is enabled and waits for the "
+		      "kernel, counted from the last byte moved");
+	bufferevent_set_timeouts(p.bufferevent, 50, 50);
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	block(&p);
+	nothing_after(r, 0);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(bufferevent_enable(p.bufferevent,
+						    EV_READ | EV_WRITE),
+				 0);
+		nothing_after(r, 10);
+	}
+	script_pass(&script, 10);
+	assert_int_equal(harness_spin(r, 2), 2);
+	probe_expect(&p, "read|timeout write|timeout");
+	end(&p, r);
+}
+
 static void it_fires_once(void **state)
 {
 	struct probe p;
@@ -521,6 +546,7 @@ int main(void)
 		harness_test(input_beats_the_timeout),
 		harness_test(an_end_beats_the_timeout),
 		harness_test(output_beats_the_timeout),
+		harness_test(enabling_an_enabled_side_is_no_progress),
 		harness_test(it_fires_once),
 		harness_test(zero_clears),
 		harness_test(waits_are_timed_anew_from_the_call),

@@ -52,13 +52,13 @@ static bool awaits_greeting(const struct bufferevent *b)
 
 bool bufev_has_callback(const struct bufferevent *b)
 {
-	unsigned sides = b->asked | b->due;
+	unsigned due = b->due;
 
 	if (b->finishing)
 		return false;
 	if (awaits_greeting(b))
-		sides &= EV_WRITE;
-	return sides || can_greet(b) || can_report(b, WRITE) ||
+		due &= EV_WRITE;
+	return b->asked || due || can_greet(b) || can_report(b, WRITE) ||
 	       can_report(b, READ);
 }
 

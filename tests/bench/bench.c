@@ -64,12 +64,12 @@ static uint64_t wait_ns(void)
 	return waited;
 }
 
-void bench_compare(const char *name, unsigned count,
-		   const struct bench_entry *entry, size_t entries)
+static void compare(const char *name, unsigned count, size_t rounds,
+		    const struct bench_entry *entry, size_t entries)
 {
-	double ns[BENCH_ENTRIES][BENCH_ROUNDS];
-	double ratio[BENCH_ENTRIES][BENCH_ROUNDS];
-	size_t i, round, rounds = smoke ? 1 : BENCH_ROUNDS;
+	static double ns[BENCH_ENTRIES][BENCH_MANY_ROUNDS];
+	static double ratio[BENCH_ENTRIES][BENCH_MANY_ROUNDS];
+	size_t i, round;
 	unsigned n = bench_scale(count);
 	uint64_t began = bench_now(), waited = wait_ns();
 	double wait;
@@ -91,4 +91,16 @@ void bench_compare(const char *name, unsigned count,
 		       median(ratio[i], rounds), wait);
 	}
 	fflush(stdout);
+}
+
+void bench_compare(const char *name, unsigned count,
+		   const struct bench_entry *entry, size_t entries)
+{
+	compare(name, count, smoke ? 1 : BENCH_ROUNDS, entry, entries);
+}
+
+void bench_compare_often(const char *name, unsigned count,
+			 const struct bench_entry *entry, size_t entries)
+{
+	compare(name, count, smoke ? 1 : BENCH_MANY_ROUNDS, entry, entries);
 }

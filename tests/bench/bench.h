@@ -12,6 +12,8 @@
  * (lowest and highest round), and the median, over the rounds, of the ratio of
  * the first contestant's time to its own: above 1 it is the faster one.  "wait"
  * is the share of the time in which this thread was ready and had no CPU.
+ * Where a round falls into one of several modes, as threads that meet do, many
+ * short rounds tell more than a few long ones: bench_compare_often().
  */
 
 #include <stddef.h>
@@ -24,7 +26,7 @@ struct bench_entry {
 	void *arg;
 };
 
-enum { BENCH_ROUNDS = 7, BENCH_ENTRIES = 4 };
+enum { BENCH_ROUNDS = 7, BENCH_MANY_ROUNDS = 101, BENCH_ENTRIES = 4 };
 
 /* Nanoseconds on the monotonic clock. */
 uint64_t bench_now(void);
@@ -37,6 +39,8 @@ unsigned bench_scale(unsigned count);
 
 void bench_compare(const char *name, unsigned count, const struct bench_entry *,
 		   size_t entries);
+void bench_compare_often(const char *name, unsigned count,
+			 const struct bench_entry *, size_t entries);
 
 _Noreturn void bench_fail(const char *what);
 

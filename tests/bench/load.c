@@ -2,7 +2,7 @@
 /*
  * The load generator for the servers.
  *
- *   load [-b] [-e] [-c] [-n] [-i IDLE] [-p PID] [-x FD]
+ *   load [-b] [-e] [-c] [-n] [-w] [-i IDLE] [-p PID] [-x FD]
  *        PORT CONNS SIZE DEPTH SECS
  *
  * A closed loop: each of CONNS connections sends DEPTH messages of SIZE bytes
@@ -22,6 +22,7 @@
  *   -n  a new connection for each batch: connect, send, receive, close
  *   -i  open IDLE further connections that never say anything
  *   -p  the server's process: its CPU time and memory are reported too
+ *   -w  begins to count only when a SIGUSR2 has told it to
  *   -x  bulk through a proxy, whose target is the listening socket FD
  *       (load-bulk.c); DEPTH is 1 for there, 2 for back, 3 for both ways
  *
@@ -29,6 +30,11 @@
  * not counted; nor is what comes before each connection has had its first
  * answer, since a server that has not accepted all has less to do.  Prints one
  * line of JSON; latencies are of whole batches, in microseconds.
+ *
+ * On SIGUSR1 it stops itself until it is continued, and does not count the time
+ * of its rest, nor the latency of what was under way.  So several servers can
+ * be measured in slices of time, side by side.  (Who starts it may block the
+ * signals, so that none comes too early.)
  */
 
 #include "load.h"
@@ -38,6 +44,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +54,10 @@
 #include <unistd.h>
 
 enum { PATIENCE_S = 10 }; /* for the first answers */
+
+/* Written by the handler: how long it rested in all, and until when. */
+static volatile uint64_t rested, woke;
+static volatile sig_atomic_t told;
 
 static uint64_t ns_of(clockid_t clock)
 {
@@ -66,6 +77,35 @@ void load_fail(const char *what, int error)
 {
 	fprintf(stderr, "load: %s: %s\n", what, strerror(error));
 	exit(1);
+}
+
+static void rest(int signo)
+{
+	uint64_t from = load_now();
+
+	(void)signo;
+	raise(SIGSTOP);
+	woke = load_now();
+	rested += woke - from;
+}
+
+static void begin(int signo)
+{
+	(void)signo;
+	told = 1;
+}
+
+static void handle(int signo, void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler,
+				    .sa_flags = SA_RESTART };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	if (sigaction(signo, &action, NULL) < 0 ||
+	    sigprocmask(SIG_UNBLOCK, &set, NULL) < 0)
+		load_fail("signal", errno);
 }
 
 /* All threads of the server, user and system, to the nanosecond. */
@@ -122,12 +162,34 @@ static void read_times(struct load *load, double sign)
 	load->own_wait += sign * wait_seconds(getpid());
 }
 
+/* A window that a rest was in is longer by it. */
+static void pass_over_rests(struct load *load)
+{
+	uint64_t more = rested - load->rested;
+
+	load->rested += more;
+	load->opens += more;
+	load->closes += more;
+}
+
+static bool is_due(struct load *load, uint64_t now)
+{
+	if (load->awaited && told) {
+		load->awaited = false;
+		load->closes += now - load->opens;
+		load->opens = now;
+	}
+	return !load->awaited && now >= load->opens;
+}
+
 bool load_goes_on(struct load *load, uint64_t now)
 {
 	const uint64_t late = UINT64_C(1000000000) * PATIENCE_S;
-	bool warm = load->fresh == 0 || now >= load->opens + late;
+	bool warm;
 
-	if (!load->open && now >= load->opens && warm) {
+	pass_over_rests(load);
+	warm = load->fresh == 0 || now >= load->opens + late;
+	if (!load->open && is_due(load, now) && warm) {
 		load->open = true;
 		load->closes += now - load->opens;
 		load->opens = now;
@@ -164,7 +226,7 @@ void load_count(struct load *load, uint64_t began, uint64_t now)
 {
 	uint64_t us = (now - began) / 1000;
 
-	if (!load->open)
+	if (!load->open || began < woke)
 		return;
 	load->slots[us < LOAD_SLOTS ? us : LOAD_SLOTS - 1]++;
 	load->batches++;
@@ -323,6 +385,7 @@ static void prepare(struct load *load, char **arg, int idle)
 		load_connect(load);
 	if (load->broadcast)
 		await_greetings(load);
+	load->rested = rested;
 	load->opens = load_now() + (uint64_t)(secs * 1e8) +
 		      (uint64_t)(load->conns + idle) * 25000;
 	load->closes = load->opens + (uint64_t)(secs * 1e9);
@@ -357,7 +420,9 @@ int main(int argc, char **argv)
 	bool plain = false, churn = false;
 	int idle = 0, opt;
 
-	while ((opt = getopt(argc, argv, "becni:p:x:")) != -1) {
+	handle(SIGUSR1, rest);
+	handle(SIGUSR2, begin);
+	while ((opt = getopt(argc, argv, "becnwi:p:x:")) != -1) {
 		if (opt == 'b')
 			load.broadcast = true;
 		else if (opt == 'x')
@@ -368,6 +433,8 @@ int main(int argc, char **argv)
 			plain = load.check = true;
 		else if (opt == 'n')
 			churn = true;
+		else if (opt == 'w')
+			load.awaited = true;
 		else if (opt == 'i')
 			idle = atoi(optarg);
 		else if (opt == 'p')
@@ -376,7 +443,7 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (argc - optind != 5) {
-		fprintf(stderr, "usage: load [-becn] [-i IDLE] [-p PID] "
+		fprintf(stderr, "usage: load [-becnw] [-i IDLE] [-p PID] "
 				"[-x FD] PORT CONNS SIZE DEPTH SECS\n");
 		return 2;
 	}

@@ -37,6 +37,8 @@ struct load {
 	const char *engine;
 	/* The window: [opens, closes) in ns; before it all warms up. */
 	uint64_t opens, closes, ended;
+	uint64_t rested; /* ns: what of the rests it has been moved by */
+	bool awaited;	 /* it opens on a signal, not before */
 	bool open;
 	int fresh; /* peers that have not got their first batch */
 	/* Seconds in the window: on a CPU, and ready to run but waiting. */

@@ -10,13 +10,16 @@
  * `sleeping` rings the bell, so many posts ring it once.
  *
  * A signal's handler knows no reactor, which might be going away in another
- * thread: it sets the signal's bit and rings the bell that is noted for it.
+ * thread: it sets the signal's bit and rings the bell that is noted for it.  It
+ * says that it is at it, so that who takes the bell away waits for it: else it
+ * would ring at a descriptor that is closed, or somebody else's by then.
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -248,7 +251,8 @@ enum { SIGNALS = 64 }; /* as many as a mask has bits; the first is 1 */
 
 static struct {
 	struct reactor *owner; /* atomic */
-	int bell;	       /* atomic */
+	int bell;	       /* atomic; -1: none */
+	int handlers;	       /* atomic: that are running now */
 	struct sigaction before;
 } signals[SIGNALS + 1];
 
@@ -261,8 +265,26 @@ static uint64_t bit(int signo)
 
 static void handle(int signo)
 {
+	__atomic_add_fetch(&signals[signo].handlers, 1, __ATOMIC_SEQ_CST);
 	__atomic_or_fetch(&caught, bit(signo), __ATOMIC_SEQ_CST);
 	ring(__atomic_load_n(&signals[signo].bell, __ATOMIC_SEQ_CST));
+	__atomic_sub_fetch(&signals[signo].handlers, 1, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * A handler takes no time, but its thread may have to wait for a processor.
+ * One that was cancelled in it will never say that it is over.
+ */
+static void await_handlers(int signo)
+{
+	static const struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < 1000; i++) {
+		if (!__atomic_load_n(&signals[signo].handlers,
+				     __ATOMIC_SEQ_CST))
+			return;
+		nanosleep(&ms, NULL);
+	}
 }
 
 static int claim(struct reactor *r, int signo)
@@ -293,6 +315,8 @@ static void disclaim(struct reactor *r, int signo)
 {
 	r->wake.watched &= ~bit(signo);
 	sigaction(signo, &signals[signo].before, NULL);
+	__atomic_store_n(&signals[signo].bell, -1, __ATOMIC_SEQ_CST);
+	await_handlers(signo);
 	__atomic_and_fetch(&caught, ~bit(signo), __ATOMIC_SEQ_CST);
 	__atomic_store_n(&signals[signo].owner, NULL, __ATOMIC_SEQ_CST);
 }
@@ -417,10 +441,14 @@ int bufev_wake_fork(struct reactor *r)
 	r->by_fd[before] = NULL;
 	close_bell(before, w->bell);
 	w->bell = fd[1];
-	for (int signo = 1; signo <= SIGNALS; signo++)
-		if (w->watched & bit(signo))
-			__atomic_store_n(&signals[signo].bell, w->bell,
-					 __ATOMIC_SEQ_CST);
+	for (int signo = 1; signo <= SIGNALS; signo++) {
+		if (!(w->watched & bit(signo)))
+			continue;
+		__atomic_store_n(&signals[signo].bell, w->bell,
+				 __ATOMIC_SEQ_CST);
+		/* Those threads are the parent's. */
+		__atomic_store_n(&signals[signo].handlers, 0, __ATOMIC_SEQ_CST);
+	}
 	w->watch.registered = 0;
 	w->watch.wanted = 0;
 	return bufev_reactor_register(&w->watch, EV_READ);

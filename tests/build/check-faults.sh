@@ -45,7 +45,7 @@ memchr memcmp memcpy memmem memmove memset strcmp strlen strnlen strerror
 sigaddset sigemptyset sigfillset sigismember getenv snprintf
 # They cannot fail with what they are given here.
 pthread_mutex_lock pthread_mutex_unlock pthread_sigmask
-sigpending sigwait fclose
+sigpending sigwait nanosleep fclose
 # The memory of an allocator, which the sweeps replace.
 free realloc
 # Misuse ends the process.

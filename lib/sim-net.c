@@ -6,8 +6,8 @@
  * A connect looks for a listener at once, and makes the connection; after the
  * delay of the handshake its second end joins the listener's queue.  Where
  * there is no listener, or it has gone meanwhile, the connect is refused then.
- * Without a delay it is over when the call returns; whether the call says so, as
- * on a real system it may or may not, is diced.
+ * Without a delay it is over when the call returns; whether the call says so,
+ * as on a real system it may or may not, is diced.
  */
 
 #include <errno.h>

@@ -117,7 +117,7 @@ static void post_late(struct script *s)
 		reactor_post(posted_on, &late);
 }
 
-/* It reads the clock as it begins, and again when it has found nothing to do. */
+/* It reads the clock as it begins, and when it has found nothing to do. */
 static void test_post_while_it_goes_to_sleep(void **state)
 {
 	static struct script script;

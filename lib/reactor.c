@@ -499,8 +499,8 @@ const char *reactor_backend(const struct reactor *r)
 
 static _Thread_local struct reactor *default_reactor;
 static pthread_key_t at_thread_end;
-static pthread_mutex_t key_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool has_key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int no_key;
 
 static void forget_default(const struct reactor *r)
 {
@@ -515,34 +515,25 @@ static void free_default(void *r)
 	reactor_free(r);
 }
 
-/* One for all threads; where there is none now, there may be later. */
-static int make_key(void)
+static void make_key(void)
 {
-	int error = 0;
-
-	pthread_mutex_lock(&key_lock);
-	if (!has_key)
-		error = pthread_key_create(&at_thread_end, free_default);
-	has_key = error == 0;
-	pthread_mutex_unlock(&key_lock);
-	return error;
+	no_key = pthread_key_create(&at_thread_end, free_default);
 }
 
 struct reactor *reactor_default(void)
 {
 	struct reactor *r = default_reactor;
-	int error;
 
 	if (r)
 		return r;
-	error = make_key();
-	if (!error && !(r = reactor_new(NULL)))
+	pthread_once(&once, make_key);
+	if (no_key) {
+		errno = no_key;
 		return NULL;
-	if (!error)
-		error = pthread_setspecific(at_thread_end, r);
-	if (error) {
+	}
+	r = reactor_new(NULL);
+	if (r && (errno = pthread_setspecific(at_thread_end, r)) != 0) {
 		reactor_free(r);
-		errno = error;
 		return NULL;
 	}
 	default_reactor = r;

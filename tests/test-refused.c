@@ -419,11 +419,11 @@ static void test_a_broken_pipe(void **state)
 static int use_up_keys(void *arg)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };
-	pthread_key_t key, last = 0;
+	pthread_key_t key;
 
 	(void)arg;
 	while (pthread_key_create(&key, NULL) == 0)
-		last = key;
+		continue;
 	for (int i = 0; i < 2; i++) {
 		errno = 0;
 		if (reactor_default() || errno != EAGAIN)
@@ -439,10 +439,6 @@ static int use_up_keys(void *arg)
 			       never_accepted, NULL) ||
 	    errno != EAGAIN)
 		return report("a listener");
-	pthread_key_delete(last);
-	if (!reactor_default())
-		return report("a key came free");
-	reactor_free(reactor_default());
 	return 0;
 }
 

@@ -44,7 +44,7 @@ harmless='
 memchr memcmp memcpy memmem memmove memset strcmp strlen strnlen strerror
 sigaddset sigemptyset sigfillset sigismember getenv snprintf
 # They cannot fail with what they are given here.
-pthread_mutex_lock pthread_mutex_unlock pthread_sigmask
+pthread_once pthread_sigmask
 sigpending sigwait nanosleep fclose
 # The memory of an allocator, which the sweeps replace.
 free realloc

@@ -136,6 +136,9 @@ const char *reactor_backend(const struct reactor *);
  * registered in the child, and the parent's is untouched.  In the child, call
  * nothing else on the reactor or on what lives on it before this.
  *
+ * The open files are shared, and O_NONBLOCK is theirs: to free a bufferevent
+ * that borrowed its descriptor makes it blocking for the other process, too.
+ *
  * Returns 0, or -1 with what reactor_new() fails with: then only
  * reactor_free() is left to call.
  */

@@ -160,7 +160,8 @@ __attribute__((noreturn)) static void be_the_wire(void)
 
 /* --- The namespaces ------------------------------------------------------ */
 
-static int set_address(int s, const char *device, unsigned long request,
+/* A request is an int in musl, else an unsigned long. */
+static int set_address(int s, const char *device, uint16_t request,
 		       const char *address)
 {
 	struct ifreq r;

@@ -219,12 +219,16 @@ static void collect(struct wake *w)
 	*end = take_posted(w);
 }
 
+/*
+ * An exchange and not a store: who found the task pending has left it at that,
+ * and the run has to see what he wrote before.
+ */
 static struct reactor_task *next_task(struct wake *w)
 {
 	struct reactor_task *task = w->tasks;
 
 	w->tasks = task->next;
-	__atomic_store_n(&task->posted, 0, __ATOMIC_RELEASE);
+	__atomic_exchange_n(&task->posted, 0, __ATOMIC_ACQ_REL);
 	return task;
 }
 

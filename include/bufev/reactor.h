@@ -253,8 +253,9 @@ struct reactor_task {
 
 /*
  * Has the reactor's thread run the task, in the order of posting.  A task that
- * is posted and has not run yet stays posted once.  From any thread; never
- * blocks, never fails, allocates nothing.
+ * is posted and has not run yet stays posted once, and its run sees what was
+ * written before each post.  From any thread; never blocks, never fails,
+ * allocates nothing.
  *
  * A task posted by its own callback runs in the next turn.  reactor_free()
  * forgets what is posted: end the threads that post to it first.

@@ -123,7 +123,8 @@ bool bufev_wake_sleep(struct reactor *r)
 
 void bufev_wake_awake(struct reactor *r)
 {
-	__atomic_store_n(&r->wake.sleeping, 0, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&r->wake.sleeping, __ATOMIC_RELAXED))
+		__atomic_store_n(&r->wake.sleeping, 0, __ATOMIC_RELAXED);
 }
 
 static void wake(struct wake *w)

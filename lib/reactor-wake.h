@@ -25,10 +25,15 @@ struct wake {
 	struct bufev_link signals;  /* the watchers */
 	uint64_t watched;	    /* a bit for each signal that they watch */
 
-	/* What other threads write lies in no line that this one works in. */
+	/*
+	 * What other threads write lies in no line that this one works in; and
+	 * a stop, which is looked for after each callback, not with the posts.
+	 */
 	char before[CACHE_LINE];
 	struct reactor_task *posted; /* atomic: last in first */
-	int sleeping, stop;	     /* atomic */
+	int sleeping;		     /* atomic */
+	char between[CACHE_LINE];
+	int stop; /* atomic */
 	char behind[CACHE_LINE];
 };
 

@@ -26,7 +26,7 @@ struct bench_entry {
 	void *arg;
 };
 
-enum { BENCH_ROUNDS = 7, BENCH_MANY_ROUNDS = 101, BENCH_ENTRIES = 4 };
+enum { BENCH_ROUNDS = 7, BENCH_MANY_ROUNDS = 401, BENCH_ENTRIES = 4 };
 
 /* Nanoseconds on the monotonic clock. */
 uint64_t bench_now(void);

@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 	};
 
 	bench_begin(argc, argv);
-	bench_compare_often("a message of a stream between threads", 200000,
+	bench_compare_often("a message of a stream between threads", 50000,
 			    stream, 2);
 	bench_compare("a message to and fro, one way", 50000, ping, 2);
 	bench_compare("a post while one is pending", 5000000, again, 2);

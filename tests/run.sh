@@ -24,6 +24,8 @@
 #             and then
 #   stress    8,000 connections at once for a minute, on each backend, and then
 #             300 through two network namespaces and a wire that loses packets
+#   model     a billion steps of the model of bufferevents, from half a million
+#             seeds: a quarter of an hour
 #   compare   a hundred seeds of the scripts that are compared with libevent
 #   i386      4 bytes a pointer; all tests and backends
 #   s390x     big-endian, in qemu: what that passes on to the system
@@ -247,6 +249,8 @@ if build gcc "$first" -Dbenchmarks="$benchmarks"; then
 			stress "stress-$backend"
 			stress "wire-$backend" --wire
 		done
+		check model "$builds/gcc/tests/test-bufferevent-model" \
+			100000000 1000000000
 		scripts=$builds/gcc/tests/differential
 		for name in buffers streams bulk; do
 			check "compare-$name" \

@@ -35,8 +35,8 @@
  *   are not readable at their end, where we want to read the end of file: they
  *   count as always ready, too.
  * - udata is a pointer or, on older NetBSD, an integer: we use neither.
- * - A filter is a short, and its flags an unsigned short; on NetBSD both have 32
- *   bits and no sign, and the counts of kevent() are sizes.
+ * - A filter is a short, and its flags an unsigned short; on NetBSD both have
+ *   32 bits and no sign, and the counts of kevent() are sizes.
  */
 
 #include <errno.h>

@@ -249,43 +249,6 @@ static void a_connect_may_end_at_once(void **state)
 	assert_int_equal(refused + begun, 40);
 }
 
-static void count_read(struct bufferevent *b, unsigned what)
-{
-	int *reads = bufferevent_data(b);
-
-	*reads += what == EVBUFFER_READ;
-}
-
-/* Found by the model. */
-static void requests_before_the_connection_are_one(void **state)
-{
-	struct reactor *r = simulated_reactor(state);
-	struct address a = ipv4("127.0.0.1", 80);
-	struct sim_faults late = { .delay_min = 10, .delay_max = 10 };
-	struct bufferevent *b;
-	struct server s;
-	int reads = 0;
-
-	serve(&s, r, &a);
-	sim_set_faults(r, &late);
-	b = bufferevent_connect(r, &a.any, a.length, count_read, count_read,
-				count_read);
-	assert_non_null(b);
-	bufferevent_set_data(b, &reads);
-	assert_int_equal(evbuffer_add(bufferevent_get_read(b), "own", 3), 0);
-	for (int i = 0; i < 3; i++) {
-		assert_int_equal(bufferevent_enable(b, EV_READ | EV_WRITE), 0);
-		harness_spin(r, 1);
-	}
-	assert_int_equal(bufferevent_enable(b, EV_READ), 0);
-	settle(r);
-	assert_int_equal(s.accepted, 1);
-	assert_int_equal(reads, 1);
-	bufferevent_free(b);
-	sim_close(r, s.fd);
-	bufferevent_listener_free(s.listener);
-}
-
 /* Told at once or not, it takes no time, and no turn that may wait. */
 static void a_connect_without_delay_is_over(void **state)
 {
@@ -344,7 +307,6 @@ int main(void)
 		simulated_test(bad_addresses_are_refused),
 		simulated_test(a_bare_client_connects),
 		simulated_test(a_connect_may_end_at_once),
-		simulated_test(requests_before_the_connection_are_one),
 		simulated_test(a_connect_without_delay_is_over),
 		simulated_test(a_listener_moves_no_bytes),
 	};

@@ -80,6 +80,7 @@ struct stream {
 	bool connecting; /* "connected" has not been said */
 	bool hopeless;	 /* the connect failed */
 	bool shut;	 /* the user has shut it down */
+	bool held;	 /* its write error waits for input */
 	bool incomplete; /* not all could be sent for sure when it finished */
 	bool reported;	 /* an end or an error */
 	bool far_shut;	 /* FIN was sent */

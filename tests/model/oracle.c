@@ -72,6 +72,8 @@ static void excuse(struct stream *s)
 			h->must = 0;
 		if (!waits(s, i))
 			stop_waiting(h);
+		if (i == IN && !waits(s, i))
+			s->held = false;
 	}
 }
 
@@ -136,6 +138,14 @@ static void has_sent(struct stream *s, size_t n)
 		h->may = h->must = w.turn;
 }
 
+/* A write error is held while there may be input. */
+static void note_failing(struct stream *s, enum side side)
+{
+	s->side[side].failing = 1;
+	if (side == OUT)
+		s->held = waits(s, IN);
+}
+
 void look(struct stream *s)
 {
 	size_t in = evbuffer_get_length(bufferevent_get_read(s->b));
@@ -155,7 +165,7 @@ void look(struct stream *s)
 		if (!(s->enabled & ~enabled & bit_of(i)))
 			h->failing = 0;
 		else if (h->failing == 0)
-			h->failing = 1;
+			note_failing(s, i);
 	}
 	insist(bufferevent_is_full(s->b) ==
 		       (s->side[OUT].high && s->out.n >= s->side[OUT].high),
@@ -194,6 +204,12 @@ static void judge_end(struct stream *s, enum side side)
 	s->reported = true;
 }
 
+/* What was sent need not have come, or a read need not find it. */
+static bool is_patchy(void)
+{
+	return w.faults.delay_max > 0 || w.faults.again > 0;
+}
+
 /* Bytes beat the timeout: a transfer is tried before. */
 static void judge_timeout(struct stream *s, enum side side)
 {
@@ -202,8 +218,7 @@ static void judge_timeout(struct stream *s, enum side side)
 	insist(errno == ETIMEDOUT, "errno holds ETIMEDOUT");
 	insist(h->timeout > 0, "without a timeout there is none");
 	insist(reactor_now(w.r) - h->since >= h->timeout, "never early");
-	insist(side == OUT || h->known || w.faults.delay_max ||
-		       w.faults.again || s->to.n == 0,
+	insist(side == OUT || h->known || is_patchy() || s->to.n == 0,
 	       "bytes beat the timeout");
 }
 
@@ -232,6 +247,9 @@ static void judge_error(struct stream *s, enum side side, int error)
 	insist(side == OUT || error != ECONNRESET || w.faults.delay_max ||
 		       s->to.n == 0,
 	       "bytes that came before it are read");
+	insist(side == IN || !s->held || error == ENOMEM || is_patchy() ||
+		       s->to.n == 0,
+	       "a write error never beats input");
 	s->reported = true;
 	if (!s->connecting)
 		return;

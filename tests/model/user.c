@@ -28,6 +28,7 @@ static void wait_anew(struct half *h)
 static void act_enable(struct stream *s)
 {
 	unsigned events = choose_sides();
+	bool held = s->held;
 
 	tell(s, "enable", events);
 	insist(bufferevent_enable(s->b, events) == 0, "enabling works");
@@ -40,6 +41,9 @@ static void act_enable(struct stream *s)
 	}
 	s->enabled |= events;
 	ask(s, events);
+	look(s);
+	/* What shows now has failed while it was off. */
+	s->held = held;
 }
 
 static void act_disable(struct stream *s)

@@ -139,11 +139,16 @@ static void has_sent(struct stream *s, size_t n)
 }
 
 /* A write error is held while there may be input. */
-static void note_failing(struct stream *s, enum side side)
+static void note_failing(struct stream *s, enum side side, bool fails)
 {
-	s->side[side].failing = 1;
+	struct half *h = &s->side[side];
+	bool before = h->failing > 0;
+
+	if (fails == before)
+		return;
+	h->failing = fails;
 	if (side == OUT)
-		s->held = waits(s, IN);
+		s->held = fails && waits(s, IN);
 }
 
 void look(struct stream *s)
@@ -159,14 +164,8 @@ void look(struct stream *s)
 	if (out < s->out.n)
 		has_sent(s, s->out.n - out);
 	insist(!(enabled & ~s->enabled), "what is disabled stays disabled");
-	for (enum side i = IN; i <= OUT; i++) {
-		struct half *h = &s->side[i];
-
-		if (!(s->enabled & ~enabled & bit_of(i)))
-			h->failing = 0;
-		else if (h->failing == 0)
-			note_failing(s, i);
-	}
+	for (enum side i = IN; i <= OUT; i++)
+		note_failing(s, i, s->enabled & ~enabled & bit_of(i));
 	insist(bufferevent_is_full(s->b) ==
 		       (s->side[OUT].high && s->out.n >= s->side[OUT].high),
 	       "full is at or above the high mark");

@@ -25,7 +25,7 @@
 #   stress    8,000 connections at once for a minute, on each backend, and then
 #             300 through two network namespaces and a wire that loses packets
 #   model     a billion steps of the model of bufferevents, from half a million
-#             seeds: a quarter of an hour
+#             seeds: 17 minutes of a core
 #   compare   a hundred seeds of the scripts that are compared with libevent
 #   i386      4 bytes a pointer; all tests and backends
 #   s390x     big-endian, in qemu: what that passes on to the system

@@ -39,7 +39,7 @@
 #include "line.h"
 
 enum side { IN, OUT };
-enum { STREAMS = 4, MOST_QUEUED = 6000 };
+enum { STREAMS = 4, MOST_QUEUED = 6000, MOST_A_TURN = 65536 };
 
 static const uint64_t NEVER = UINT64_MAX;
 

@@ -134,7 +134,7 @@ static void act_settings(struct stream *s)
 				  write ? called : NULL, called);
 	s->side[IN].callback = read;
 	s->side[OUT].callback = write;
-	s->most = choose(2) ? 1 + choose_size() : 64 * 1024;
+	s->most = choose(2) ? 1 + choose_size() : MOST_A_TURN;
 	bufferevent_set_max_transfer(s->b, s->most);
 	s->owned = choose(2);
 	bufferevent_own_fd(s->b, s->owned);
@@ -407,7 +407,7 @@ static void begin_stream(struct stream *s, struct bufferevent *b, int fd,
 	s->fd = fd;
 	s->far = far;
 	s->enabled = EV_WRITE;
-	s->most = 64 * 1024;
+	s->most = MOST_A_TURN;
 	s->capacity = w.faults.capacity;
 	for (enum side i = IN; i <= OUT; i++) {
 		s->side[i].callback = true;

@@ -376,6 +376,9 @@ static void judge_waiting(struct stream *s, enum side side)
 void end_turn(struct stream *s)
 {
 	look(s);
+	/* A stop may have kept back what was due when no input was left. */
+	if (w.stopped)
+		s->held = false;
 	for (enum side i = IN; i <= OUT; i++) {
 		struct half *h = &s->side[i];
 

@@ -12,7 +12,7 @@
 #   asan      address and undefined-behaviour sanitizer, all backends
 #   tsan      thread sanitizer, the tests that use threads
 #   valgrind  the gcc build, on all backends that valgrind understands (not
-#             io_uring); then the examples as valgrind-x
+#             io_uring); then the examples on one of them as valgrind-x
 #   fuzz      each fuzzer for half a minute, under the address sanitizer; the
 #             seeds of all are run by every stage
 #   coverage  all lines of lib/ were run, and 19 of 20 branches, by the tests of
@@ -24,6 +24,7 @@
 #             and then
 #   stress    8,000 connections at once for a minute, on each backend, and then
 #             300 through two network namespaces and a wire that loses packets
+#   tidy      clang-tidy, to the end of every path
 #   model     a billion steps of the model of bufferevents, from half a million
 #             seeds: 17 minutes of a core
 #   compare   a hundred seeds of the scripts that are compared with libevent
@@ -249,6 +250,9 @@ if build gcc "$first" -Dbenchmarks="$benchmarks"; then
 			stress "stress-$backend"
 			stress "wire-$backend" --wire
 		done
+		lacks tidy 'no clang-tidy' command -v clang-tidy ||
+			check tidy env BUFEV_LONG=1 "$python" \
+				"$root/tests/lint/each.py" "$builds/gcc" clang-tidy
 		check model "$builds/gcc/tests/test-bufferevent-model" \
 			100000000 1000000000
 		scripts=$builds/gcc/tests/differential
@@ -262,7 +266,7 @@ if build gcc "$first" -Dbenchmarks="$benchmarks"; then
 	if ! lacks valgrind 'no valgrind' command -v valgrind; then
 		run valgrind gcc valgrind
 		run valgrind-x gcc valgrindexamples --suite examples \
-			--no-suite uring
+			--no-suite uring --no-suite poll
 	fi
 else
 	lost gcc valgrind valgrind-x

@@ -103,9 +103,9 @@ say()
 	printf '\n=== %s (%d s)\n' "$*" $(($(date +%s) - begin))
 }
 
-# build NAME COMPILER OPTION...: of the source in $from.
+# configure NAME COMPILER OPTION...: a build of the source in $from.
 from=$root
-build()
+configure()
 {
 	name=$1 compiler=$2
 	shift 2
@@ -113,13 +113,22 @@ build()
 	rm -rf "${builds:?}/$name"
 	CC=$compiler meson setup "$builds/$name" "$from" -Dwerror=true "$@" \
 		>"$builds/$name.log" 2>&1 &&
-		! grep WARNING "$builds/$name.log" &&
-		ninja -C "$builds/$name" >"$builds/$name.log" 2>&1 && return
+		! grep WARNING "$builds/$name.log" && return
 	tail -n 60 "$builds/$name.log"
 	return 1
 }
 
-# run STAGE BUILD SETUP ARGUMENT...: SETUP is "-" for none.
+# build NAME COMPILER OPTION...: all of it.
+build()
+{
+	configure "$@" || return
+	ninja -C "$builds/$name" >"$builds/$name.log" 2>&1 && return
+	tail -n 60 "$builds/$name.log"
+	return 1
+}
+
+# run STAGE BUILD SETUP ARGUMENT...: SETUP is "-" for none.  What the tests need
+# and has not been built is built.
 run()
 {
 	stage=$1 build=$2 setup=$3
@@ -128,8 +137,8 @@ run()
 	base=$builds/$build/meson-logs/$stage
 	[ "$setup" = - ] || set -- --setup "$setup" "$@"
 	[ "$setup" = - ] || base=$base-$setup
-	meson test -C "$builds/$build" --no-rebuild --logbase "$stage" \
-		--print-errorlogs --quiet "$@" >"$builds/$stage.log" 2>&1 ||
+	meson test -C "$builds/$build" --logbase "$stage" --print-errorlogs \
+		--quiet "$@" >"$builds/$stage.log" 2>&1 ||
 		cat "$builds/$stage.log"
 	grep -E '^(Ok|Fail|Timeout|Skipped):' "$builds/$stage.log"
 	logs="$logs$stage=$base.json
@@ -293,7 +302,7 @@ fi
 if lacks tsan 'no thread sanitizer' \
 	can "$program" "$first" -fsanitize=thread; then
 	:
-elif build tsan "$first" -Db_lundef=false -Db_sanitize=thread; then
+elif configure tsan "$first" -Db_lundef=false -Db_sanitize=thread; then
 	run tsan tsan tsan --suite threads
 else
 	lost tsan
@@ -302,7 +311,7 @@ fi
 if lacks fuzz 'no libFuzzer' \
 	can "$fuzzer" clang -fsanitize=fuzzer,address,undefined; then
 	:
-elif build fuzz clang -Dfuzzing=true -Dexamples=false -Db_lundef=false \
+elif configure fuzz clang -Dfuzzing=true -Dexamples=false -Db_lundef=false \
 	-Db_sanitize=address,undefined; then
 	BUFEV_FUZZ_SECONDS=${long:+3600}
 	export BUFEV_FUZZ_SECONDS="${BUFEV_FUZZ_SECONDS:-30}"

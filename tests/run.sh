@@ -96,6 +96,10 @@ command -v gcc >/dev/null || first=cc
 python=$(command -v python3 ||
 	find /usr/pkg/bin -name 'python3.[1-9]*[0-9]' | sort | tail -n 1)
 
+# Tests wait more than they reckon: two for each processor keep it busy.
+cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+export MESON_TESTTHREADS=$((2 * cores))
+
 logs=
 begin=$(date +%s)
 say()

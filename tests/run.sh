@@ -13,7 +13,7 @@
 #   tsan      thread sanitizer, the tests that use threads
 #   valgrind  the gcc build, on all backends that valgrind understands (not
 #             io_uring); then the examples on one of them as valgrind-x
-#   fuzz      each fuzzer for half a minute, under the address sanitizer; the
+#   fuzz      each fuzzer for a minute, under the address sanitizer; the
 #             seeds of all are run by every stage
 #   coverage  all lines of lib/ were run, and 19 of 20 branches, by the tests of
 #             a build that counts: tests/coverage/coverage.py
@@ -318,7 +318,7 @@ if lacks fuzz 'no libFuzzer' \
 elif configure fuzz clang -Dfuzzing=true -Dexamples=false -Db_lundef=false \
 	-Db_sanitize=address,undefined; then
 	BUFEV_FUZZ_SECONDS=${long:+3600}
-	export BUFEV_FUZZ_SECONDS="${BUFEV_FUZZ_SECONDS:-30}"
+	export BUFEV_FUZZ_SECONDS="${BUFEV_FUZZ_SECONDS:-60}"
 	run fuzz fuzz -
 else
 	lost fuzz

@@ -120,7 +120,7 @@ static void act_timeouts(struct stream *s)
 		s->side[i].timeout = choose_timeout();
 		wait_anew(&s->side[i]);
 	}
-	tell(s, "timeouts, read", s->side[IN].timeout);
+	tell(s, "timeouts, read", (size_t)s->side[IN].timeout);
 	bufferevent_set_timeouts(s->b, s->side[IN].timeout,
 				 s->side[OUT].timeout);
 }

@@ -158,6 +158,12 @@ static int want(void *arg)
 	return 0;
 }
 
+#ifdef SYS_socketcall /* by which 32-bit C libraries may make a pair */
+static const long pair_call = SYS_socketcall;
+#else
+static const long pair_call = SYS_socketpair;
+#endif
+
 #ifdef SYS_mmap2 /* takes pages */
 static const long map_call = SYS_mmap2;
 static const unsigned map_entries = IORING_OFF_SQES >> 12;
@@ -180,11 +186,11 @@ static int want_memory(void *arg)
 
 static void test_scarce(void **state)
 {
-	static const struct want wants[] = {
+	const struct want wants[] = {
 		{ SYS_io_uring_setup, EMFILE },
 		{ SYS_io_uring_setup, ENFILE },
 		{ SYS_io_uring_setup, ENOMEM },
-		{ SYS_socketpair, ENFILE },
+		{ pair_call, ENFILE },
 	};
 
 	(void)state;

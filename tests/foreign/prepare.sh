@@ -10,9 +10,10 @@
 #   bare    this machine, without what Linux has beyond POSIX.1-2008: a poll
 #           backend, a pipe for a bell, and each flag set by a call of its own
 #
-# But for the last, all is linked statically, so nothing foreign but compilers is installed, and
-# no package of another architecture.  cmocka is compiled from the source that
-# Debian has for it: its package holds one for this architecture and glibc.
+# But for the last, all is linked statically, so nothing foreign but compilers
+# is installed, and no package of another architecture.  cmocka is compiled from
+# the source that Debian has for it: its package holds one for this architecture
+# and glibc.
 #
 # Exits with 77 and a sentence where the packages cannot be had.
 

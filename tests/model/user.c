@@ -18,6 +18,17 @@ static unsigned choose_sides(void)
 	return sides[choose(3)];
 }
 
+static struct evbuffer *buffer_of(const struct stream *s, enum side side)
+{
+	return side == IN ? bufferevent_get_read(s->b) :
+			    bufferevent_get_write(s->b);
+}
+
+static struct line *line_of(struct stream *s, enum side side)
+{
+	return side == IN ? &s->in : &s->out;
+}
+
 /* A wait that begins anew; `settled` once a turn has seen it. */
 static void wait_anew(struct half *h)
 {
@@ -97,11 +108,9 @@ static void act_limit(struct stream *s)
 	enum side side = choose(2) ? IN : OUT;
 	size_t max = choose(2) ? 0 : choose_size();
 	bool ok = side == OUT || max == 0 || s->side[IN].low <= max;
-	struct evbuffer *e = side == IN ? bufferevent_get_read(s->b) :
-					  bufferevent_get_write(s->b);
 
 	tell(s, side == IN ? "limit in" : "limit out", max);
-	insist(evbuffer_set_limit(e, max) == (ok ? 0 : -1),
+	insist(evbuffer_set_limit(buffer_of(s, side), max) == (ok ? 0 : -1),
 	       "EINVAL: limit below low");
 	if (ok)
 		s->side[side].limit = max;
@@ -142,10 +151,9 @@ static void act_settings(struct stream *s)
 
 /* --- Bytes --------------------------------------------------------------- */
 
-static bool has_added(const struct stream *s, enum side side, bool done,
-		      size_t n)
+static bool has_added(struct stream *s, enum side side, bool done, size_t n)
 {
-	const struct line *l = side == IN ? &s->in : &s->out;
+	const struct line *l = line_of(s, side);
 	size_t limit = s->side[side].limit;
 	bool fits = limit == 0 || n <= (limit > l->n ? limit - l->n : 0);
 
@@ -178,9 +186,8 @@ static void act_write(struct stream *s)
 static void act_add(struct stream *s)
 {
 	enum side side = choose(4) ? OUT : IN;
-	struct line *l = side == IN ? &s->in : &s->out;
-	struct evbuffer *e = side == IN ? bufferevent_get_read(s->b) :
-					  bufferevent_get_write(s->b);
+	struct line *l = line_of(s, side);
+	struct evbuffer *e = buffer_of(s, side);
 	size_t n = choose_size();
 	unsigned char *bytes = fresh_bytes(n);
 	bool front = choose(3) == 0;
@@ -214,14 +221,12 @@ static void act_take(struct stream *s)
 
 static void act_drain(struct stream *s)
 {
-	bool in = choose(4) > 0;
-	struct line *l = in ? &s->in : &s->out;
+	enum side side = choose(4) ? IN : OUT;
+	struct line *l = line_of(s, side);
 	size_t asked = choose_size(), n = asked < l->n ? asked : l->n;
 
-	tell(s, in ? "drain in" : "drain out", n);
-	insist(evbuffer_drain(in ? bufferevent_get_read(s->b) :
-				   bufferevent_get_write(s->b),
-			      asked) == n,
+	tell(s, side == IN ? "drain in" : "drain out", n);
+	insist(evbuffer_drain(buffer_of(s, side), asked) == n,
 	       "draining is clamped");
 	line_drop(l, n);
 }
@@ -230,25 +235,21 @@ static void act_drain(struct stream *s)
 static void act_move(struct stream *s)
 {
 	struct stream *t = &w.stream[choose(STREAMS)];
-	bool from_in = choose(4) > 0, to_out = choose(4) > 0;
-	struct line *from = from_in ? &s->in : &s->out, *to;
+	enum side out_of = choose(4) ? IN : OUT, into = choose(4) ? OUT : IN;
+	struct line *from = line_of(s, out_of), *to = line_of(t, into);
 	size_t asked = choose(2) ? SIZE_MAX : choose_size();
 	size_t n = asked < from->n ? asked : from->n;
 
 	if (!t->b)
 		return;
 	look(t);
-	to = to_out ? &t->out : &t->in;
 	if (to == from || to->n > MOST_QUEUED)
 		return;
 	tell(s, "move", n);
-	if (has_added(t, to_out ? OUT : IN,
-		      evbuffer_remove_buffer(
-			      from_in ? bufferevent_get_read(s->b) :
-					bufferevent_get_write(s->b),
-			      to_out ? bufferevent_get_write(t->b) :
-				       bufferevent_get_read(t->b),
-			      asked) == (ssize_t)n,
+	if (has_added(t, into,
+		      evbuffer_remove_buffer(buffer_of(s, out_of),
+					     buffer_of(t, into),
+					     asked) == (ssize_t)n,
 		      n))
 		line_move(to, from, n);
 	look(t);

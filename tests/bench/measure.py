@@ -242,8 +242,7 @@ class Pair:
         return self.load.poll() is not None
 
     def end(self, timeout):
-        """Waits for the load; the figures of both, None where there are none.
-        """
+        """Waits for the load; the figures of both, or None."""
         self.wake()
         try:
             out, _ = self.load.communicate(timeout=timeout)

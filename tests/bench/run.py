@@ -6,9 +6,10 @@ Servers are measured in turn, A B C A B C ..., each with a fresh process on the
 first CPU and the load generator on the second, so that what the machine does
 meanwhile meets all alike.  The turns are slices of a tenth of a second, see
 measure.py; with 8,000 connections, which do not come round in one, and for the
-workers and the growth a turn is a whole measurement.  Each figure is a ratio to the raw server of the same
-round; the table shows the median of the rounds and, in brackets, the lowest and
-the highest.  The micro benchmarks do the same inside one process.
+workers and the growth a turn is a whole measurement.  Each figure is a ratio to
+the raw server of the same round; the table shows the median of the rounds and,
+in brackets, the lowest and the highest.  The micro benchmarks do the same
+inside one process.
 
 Of each server the table shows:
 

@@ -227,7 +227,9 @@ class Pair:
         """Both stop, the load by itself, so that it knows for how long."""
         if self.over():
             return
-        self.load.send_signal(signal.SIGUSR1)
+        # Not send_signal, which looks first whether the load is over and then
+        # leaves nothing to wait for.
+        os.kill(self.load.pid, signal.SIGUSR1)
         _, status = os.waitpid(self.load.pid, os.WUNTRACED)
         self.server.process.send_signal(signal.SIGSTOP)
         if not os.WIFSTOPPED(status):

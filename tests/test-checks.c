@@ -39,6 +39,9 @@ static void expect_abort(int (*misuse)(void *), const char *word)
 static struct {
 	struct reactor *reactor;
 	struct bufferevent *bufferevent;
+	struct reactor_timer timer;
+	struct reactor_watch watch;
+	struct reactor_signal signal;
 	void (*misuse)(void);
 } scene;
 
@@ -70,8 +73,8 @@ static void nothing(struct bufferevent *b, unsigned what)
 	(void)what;
 }
 
-/* A reactor with a bufferevent, and a turn in which `fire` is called. */
-static int play(void (*misuse)(void), void (*fire)(struct reactor_timer *))
+/* A reactor with a bufferevent, and a turn in which `act` is called. */
+static int play(void (*misuse)(void), void (*act)(struct reactor_timer *))
 {
 	static struct reactor_timer timer;
 	int fd[2];
@@ -84,13 +87,46 @@ static int play(void (*misuse)(void), void (*fire)(struct reactor_timer *))
 					       nothing, nothing);
 	if (!scene.bufferevent)
 		return 2;
-	timer.fire = fire;
+	timer.fire = act;
 	reactor_timer_start(scene.reactor, &timer, 0);
 	reactor_turn(scene.reactor, 1000);
 	return 0;
 }
 
 /* --- The wrong thread ---------------------------------------------------- */
+
+static void fire(struct reactor_timer *t)
+{
+	(void)t;
+}
+
+static void ready(struct reactor_watch *w, unsigned events)
+{
+	(void)w;
+	(void)events;
+}
+
+static void caught(struct reactor_signal *s, int signo)
+{
+	(void)s;
+	(void)signo;
+}
+
+/* Beside something of each kind that waits. */
+static void join_among_others(struct reactor_timer *t)
+{
+	int fd[2];
+
+	scene.timer.fire = fire;
+	scene.watch.ready = ready;
+	scene.signal.caught = caught;
+	reactor_timer_start(scene.reactor, &scene.timer, 1000);
+	if (pipe(fd) == 0 &&
+	    reactor_watch_set(scene.reactor, &scene.watch, fd[0], EV_READ) ==
+		    0 &&
+	    reactor_signal_start(scene.reactor, &scene.signal, SIGUSR1) == 0)
+		join_in_the_turn(t);
+}
 
 static void write_something(void)
 {
@@ -107,6 +143,12 @@ static void free_something(void)
 	bufferevent_free(scene.bufferevent);
 }
 
+static void make_another(void)
+{
+	bufferevent_new_on(scene.reactor, STDERR_FILENO, nothing, nothing,
+			   nothing);
+}
+
 static void start_a_timer(void)
 {
 	static struct reactor_timer timer = { .fire = in_the_turn };
@@ -114,10 +156,9 @@ static void start_a_timer(void)
 	reactor_timer_start(scene.reactor, &timer, 1000);
 }
 
-static void ready(struct reactor_watch *w, unsigned events)
+static void stop_the_timer(void)
 {
-	(void)w;
-	(void)events;
+	reactor_timer_stop(&scene.timer);
 }
 
 static void watch_something(void)
@@ -127,64 +168,53 @@ static void watch_something(void)
 	reactor_watch_set(scene.reactor, &watch, STDERR_FILENO, EV_WRITE);
 }
 
-static int write_elsewhere(void *arg)
+static void stop_the_watch(void)
+{
+	reactor_watch_stop(&scene.watch);
+}
+
+static void wait_for_a_signal(void)
+{
+	static struct reactor_signal signal = { .caught = caught };
+
+	reactor_signal_start(scene.reactor, &signal, SIGUSR2);
+}
+
+static void stop_the_signal(void)
+{
+	reactor_signal_stop(&scene.signal);
+}
+
+static void prepare_the_reactor(void)
+{
+	reactor_prepare(scene.reactor);
+}
+
+static void free_the_reactor(void)
+{
+	reactor_free(scene.reactor);
+}
+
+static void (*const call[])(void) = {
+	write_something, enable_something,    free_something,
+	make_another,	 start_a_timer,	      stop_the_timer,
+	watch_something, stop_the_watch,      wait_for_a_signal,
+	stop_the_signal, prepare_the_reactor, free_the_reactor,
+};
+
+static size_t which;
+
+static int call_elsewhere(void *arg)
 {
 	(void)arg;
-	return play(write_something, join_in_the_turn);
+	return play(call[which], join_among_others);
 }
 
-static int enable_elsewhere(void *arg)
-{
-	(void)arg;
-	return play(enable_something, join_in_the_turn);
-}
-
-static int free_elsewhere(void *arg)
-{
-	(void)arg;
-	return play(free_something, join_in_the_turn);
-}
-
-static int time_elsewhere(void *arg)
-{
-	(void)arg;
-	return play(start_a_timer, join_in_the_turn);
-}
-
-static int watch_elsewhere(void *arg)
-{
-	(void)arg;
-	return play(watch_something, join_in_the_turn);
-}
-
-static void test_write_in_the_wrong_thread(void **state)
+static void test_calls_in_the_wrong_thread(void **state)
 {
 	(void)state;
-	expect_abort(write_elsewhere, "thread");
-}
-
-static void test_enable_in_the_wrong_thread(void **state)
-{
-	(void)state;
-	expect_abort(enable_elsewhere, "thread");
-}
-
-static void test_free_in_the_wrong_thread(void **state)
-{
-	(void)state;
-	expect_abort(free_elsewhere, "thread");
-}
-
-static void test_timer_in_the_wrong_thread(void **state)
-{
-	(void)state;
-	expect_abort(time_elsewhere, "thread");
-}
-
-static void test_watch_in_the_wrong_thread(void **state)
-{
-	(void)state;
-	expect_abort(watch_elsewhere, "thread");
+	for (which = 0; which < sizeof(call) / sizeof(call[0]); which++)
+		expect_abort(call_elsewhere, "thread");
 }
 
 /* --- Use after free ------------------------------------------------------ */
@@ -403,11 +433,7 @@ static void test_what_is_allowed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		harness_test(test_write_in_the_wrong_thread),
-		harness_test(test_enable_in_the_wrong_thread),
-		harness_test(test_free_in_the_wrong_thread),
-		harness_test(test_timer_in_the_wrong_thread),
-		harness_test(test_watch_in_the_wrong_thread),
+		harness_test(test_calls_in_the_wrong_thread),
 		harness_test(test_get_after_free),
 		harness_test(test_write_after_free),
 		harness_test(test_enable_after_free),

@@ -274,6 +274,23 @@ static void test_pipe_reader_is_gone(void **state)
 	set(fd[1], KERNEL_LOSS, 0);
 }
 
+static void test_pipe_reader_is_gone_for_both(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	open_pipe(fd);
+	harness_close(fd[0]);
+	set(fd[1], 0, KERNEL_READ | KERNEL_WRITE);
+	expect(fd[1], KERNEL_READ | KERNEL_WRITE,
+	       KERNEL_READ | KERNEL_WRITE | KERNEL_LOSS);
+	set(fd[1], KERNEL_READ | KERNEL_WRITE, KERNEL_WRITE);
+	expect(fd[1], KERNEL_WRITE, KERNEL_WRITE | KERNEL_LOSS);
+	set(fd[1], KERNEL_WRITE, 0);
+	expect_nothing();
+	harness_close(fd[1]);
+}
+
 static void test_pipe_writer_goes(void **state)
 {
 	int fd[2];
@@ -410,6 +427,7 @@ static int run(const char *backend)
 		kernel_test(test_reading_goes_on_after_shutdown),
 		kernel_test(test_pipe_reader_goes),
 		kernel_test(test_pipe_reader_is_gone),
+		kernel_test(test_pipe_reader_is_gone_for_both),
 		kernel_test(test_pipe_writer_goes),
 		kernel_test(test_bad_fd),
 		kernel_test(test_closed_while_registered),

@@ -2,7 +2,8 @@
 
 /*
  * The stand-in for kqueue, where lib/kernel-kqueue.c and its tests rely on it:
- * what is not so in it would prove nothing.
+ * what is not so in it would prove nothing.  And what the backend makes of an
+ * answer that only some systems give.
  */
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "kernel.h"
 #include "kqueue-standin.h"
 
 static int kq;
@@ -182,6 +184,24 @@ static void test_refusals(void **state)
 	harness_close(null);
 }
 
+/* Systems differ in the errno, and all of them mean that it never waits. */
+static void test_what_never_waits(void **state)
+{
+	static const int refusal[] = { EINVAL, EOPNOTSUPP, ENODEV };
+	const struct kernel *kernel = &bufev_kernel_kqueue;
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	void *self = kernel->open();
+
+	(void)state;
+	assert_non_null(self);
+	for (size_t i = 0; i < 3; i++) {
+		kqueue_standin_refusal = refusal[i];
+		assert_int_equal(kernel->set(self, fd, 0, KERNEL_READ), -EPERM);
+	}
+	kernel->close(self);
+	harness_close(fd);
+}
+
 static void test_filters_go_with_their_descriptor(void **state)
 {
 	int fd[2], again[2];
@@ -245,6 +265,7 @@ int main(void)
 		queue_test(test_own_shutdown_ends_writing),
 		queue_test(test_end_of_input),
 		queue_test(test_refusals),
+		queue_test(test_what_never_waits),
 		queue_test(test_filters_go_with_their_descriptor),
 		queue_test(test_queue_goes_with_its_descriptor),
 		queue_test(test_child_has_no_queue),

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <netinet/in.h>
@@ -233,23 +234,18 @@ static void never(struct bufferevent *b, unsigned what)
 	fail();
 }
 
-static void connect_and_accept_are_told(void **state)
+/* A listener at the address, and one that connects to it. */
+static void tell(struct reactor *r, struct sockaddr *here, socklen_t length)
 {
-	struct reactor *r = probe_reactor(state);
-	struct sockaddr_in here = { .sin_family = AF_INET };
-	socklen_t length = sizeof(here);
-	struct bufferevent_listener *listener;
+	struct bufferevent_listener *listener =
+		bufferevent_listen(r, here, length, 0, accepted, NULL);
 	struct bufferevent *b;
 	int fd;
 
-	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	listener = bufferevent_listen(r, (struct sockaddr *)&here, sizeof(here),
-				      0, accepted, NULL);
 	assert_non_null(listener);
 	fd = bufferevent_listener_get_fd(listener);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &length), 0);
-	b = bufferevent_connect(r, (struct sockaddr *)&here, sizeof(here), NULL,
-				NULL, never);
+	assert_int_equal(getsockname(fd, here, &length), 0);
+	b = bufferevent_connect(r, here, length, NULL, NULL, never);
 	assert_non_null(b);
 	accepted_fd = -1;
 	harness_spin(r, 4);
@@ -259,6 +255,26 @@ static void connect_and_accept_are_told(void **state)
 	bufferevent_free(b);
 	harness_close(accepted_fd);
 	bufferevent_listener_free(listener);
+}
+
+static void connect_and_accept_are_told(void **state)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET };
+
+	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	tell(probe_reactor(state), (struct sockaddr *)&here, sizeof(here));
+}
+
+/* There connect(2) knows the outcome at once. */
+static void connect_to_a_path_is_told(void **state)
+{
+	struct sockaddr_un here = { .sun_family = AF_UNIX };
+
+	snprintf(here.sun_path, sizeof(here.sun_path), "/tmp/bufev-trace-%ld",
+		 (long)getpid());
+	unlink(here.sun_path);
+	tell(probe_reactor(state), (struct sockaddr *)&here, sizeof(here));
+	unlink(here.sun_path);
 }
 
 static void long_names_are_cut(void **state)
@@ -385,6 +401,7 @@ int main(void)
 		traced(a_failure_is_told_with_its_reason),
 		traced(the_other_sources_are_told_too),
 		traced(connect_and_accept_are_told),
+		traced(connect_to_a_path_is_told),
 		traced(long_names_are_cut),
 		traced(names_stay_within_their_line),
 		traced(long_lines_are_cut),

@@ -280,13 +280,15 @@ static size_t find(const struct queue *q, const struct kevent *e)
 	return i;
 }
 
+int kqueue_standin_refusal = ENODEV;
+
 /* Can the file have such a filter?  0, or an errno. */
 static int refuse(int fd, const struct stat *s, short filter)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
 	if (S_ISCHR(s->st_mode) && !isatty(fd))
-		return ENODEV;
+		return kqueue_standin_refusal;
 	if (S_ISFIFO(s->st_mode) && filter == EVFILT_WRITE &&
 	    poll(&p, 1, 0) == 1 && (p.revents & POLLERR))
 		return EPIPE;

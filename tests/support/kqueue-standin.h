@@ -41,4 +41,10 @@
 /* How many filters the queue has now; -1 where it is none. */
 int kqueue_standin_count(int kq);
 
+/*
+ * The errno for what cannot have a filter: ENODEV, and on some systems EINVAL
+ * (FreeBSD) or EOPNOTSUPP (NetBSD).
+ */
+extern int kqueue_standin_refusal;
+
 #endif

@@ -118,6 +118,18 @@ static bool release_finished(struct bufferevent *b)
 	return true;
 }
 
+static void settle_shutdown(struct bufferevent *b)
+{
+	if (b->shut && !b->connecting && !b->what[WRITE] && !has_output(b))
+		send_fin(b);
+}
+
+bool bufev_settle_end(struct bufferevent *b)
+{
+	settle_shutdown(b);
+	return release_finished(b);
+}
+
 static void settle_interest(struct bufferevent *b)
 {
 	unsigned wanted = wanted_of(b);
@@ -187,12 +199,6 @@ static void settle_count(struct bufferevent *b)
 	r->alive += counts ? 1 : (size_t)-1;
 }
 
-static void settle_shutdown(struct bufferevent *b)
-{
-	if (b->shut && !b->connecting && !b->what[WRITE] && !has_output(b))
-		send_fin(b);
-}
-
 /* A regular file: the kernel will not report it, so each turn tries. */
 static bool is_always_readable(const struct bufferevent *b)
 {
@@ -222,8 +228,7 @@ void bufev_settle(struct bufferevent *b)
 
 	bufev_cache_settle(&r->cache, &b->in);
 	bufev_cache_settle(&r->cache, &b->out);
-	settle_shutdown(b);
-	if (release_finished(b))
+	if (bufev_settle_end(b))
 		return;
 	settle_interest(b);
 	/* Where the kernel refuses, there is nothing to wait for. */

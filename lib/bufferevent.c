@@ -18,8 +18,8 @@ enum { MAX_TRANSFER = 64 * 1024 };
 
 static void check(const struct bufferevent *b)
 {
-	bufev_check(!bufev_is_gone(b), "use of a bufferevent after its free");
 	bufev_check(!b->finishing, "use of a bufferevent after its finish");
+	bufev_check(!bufev_is_gone(b), "use of a bufferevent after its free");
 	if (b->watch.reactor)
 		bufev_reactor_check(b->watch.reactor);
 }
@@ -213,6 +213,8 @@ void bufferevent_finish(struct bufferevent *b)
 		(discards && r->kernel->undelivered(r->self, b->watch.fd));
 	if (discards)
 		b->watch.pending |= KERNEL_READ;
+	else if (bufev_settle_end(b))
+		return;
 	bufev_touch(b);
 }
 

@@ -134,6 +134,11 @@ uint64_t bufev_deadline_of(const struct bufferevent *, enum which);
 /* Has it a future, beyond the callbacks that are due? */
 bool bufev_keeps_going(const struct bufferevent *);
 
+/*
+ * Sends the FIN that is due, and frees it where it has finished.  Was that so?
+ */
+bool bufev_settle_end(struct bufferevent *);
+
 /* Makes the world agree with its state; may free what has finished. */
 void bufev_settle(struct bufferevent *);
 

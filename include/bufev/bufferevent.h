@@ -125,6 +125,10 @@ void bufferevent_free(struct bufferevent *);
  * queued, closes the descriptor if owned, frees.  No callback is made after
  * this call, and the bufferevent is not yours to use; NULL is fine.
  *
+ * A borrowed descriptor is yours again, as it was, when the call returns with
+ * nothing queued; else it has to stay open until all is sent, and nobody tells
+ * you when: let the bufferevent own it.
+ *
  * On an owned socket it sends FIN and waits for the peer's, discarding input
  * for up to 2 seconds (or the write timeout where that is shorter), since
  * closing with input unread would reset the connection and lose what was sent.

@@ -3,7 +3,7 @@
 /*
  * Finish, second part: what was going on when it was called.  A connect that
  * has not ended, a shutdown that was asked for, and a kernel that will not
- * watch the descriptor any longer.
+ * watch the descriptor any longer; and who finishes what only was borrowed.
  */
 
 #include <fcntl.h>
@@ -394,6 +394,61 @@ static void test_shutdown_with_output_that_waits(void **state)
 	expect_end_and_open(&p, f->reactor, "last");
 }
 
+/* --- A borrowed descriptor ----------------------------------------------- */
+
+/* Its number may be another file's before the next turn. */
+static void test_nothing_queued_and_borrowed(void **state)
+{
+	struct fixture *f = *state;
+	struct bufferevent *other;
+	struct party p;
+	int pair[2];
+
+	harness_quote("with neither output nor unread input, or on a failed "
+		      "side, it closes at once.");
+	party_open(&p, f->reactor);
+	harness_spin(f->reactor, 2);
+	finish(&p);
+	assert_int_equal(fcntl(p.fd, F_GETFL) & O_NONBLOCK, 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(dup2(pair[0], p.fd), p.fd);
+	other = bufferevent_new_on(f->reactor, p.fd, NULL, NULL, party_called);
+	assert_non_null(other);
+	harness_spin(f->reactor, 2);
+	bufferevent_free(other);
+	assert_true(fcntl(p.fd, F_GETFL) & O_NONBLOCK);
+	harness_close(pair[0]);
+	harness_close(pair[1]);
+	party_expect(&p, "");
+	party_end(&p);
+}
+
+static void finish_there(struct party *p, unsigned what)
+{
+	(void)what;
+	finish(p);
+	assert_int_equal(fcntl(p->fd, F_GETFL) & O_NONBLOCK, 0);
+}
+
+static void test_nothing_queued_in_a_callback(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote("bufferevent_finish: closes the descriptor if owned, "
+		      "frees. No callback is made after this call");
+	party_open(&p, f->reactor);
+	p.act = finish_there;
+	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
+	harness_send(p.peer, "x");
+	party_hang_up(&p);
+	harness_spin(f->reactor, 3);
+	assert_int_equal(p.reads, 1);
+	assert_int_equal(p.errors, 0);
+	party_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +464,8 @@ int main(void)
 		harness_test(test_shutdown_of_a_borrowed_socket),
 		harness_test(test_shutdown_with_nothing_queued),
 		harness_test(test_shutdown_with_output_that_waits),
+		harness_test(test_nothing_queued_and_borrowed),
+		harness_test(test_nothing_queued_in_a_callback),
 	};
 
 	return cmocka_run_group_tests_name("finish-cases", tests, NULL, NULL);

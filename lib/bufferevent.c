@@ -170,11 +170,16 @@ void bufev_release(struct bufferevent *b)
 void bufev_detach_stream(struct reactor_watch *w)
 {
 	struct bufferevent *b = bufev_of_watch(w);
+	const struct reactor *r = w->reactor;
 
-	if (b->finishing)
+	if (b->finishing) {
 		bufev_release(b);
-	else
-		detach(b);
+		return;
+	}
+	detach(b);
+	/* The number may mean another file to the system, now or later. */
+	if (r->kernel->own_fds)
+		w->fd = -1;
 }
 
 void bufferevent_free(struct bufferevent *b)

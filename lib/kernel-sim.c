@@ -418,6 +418,7 @@ static bool sim_undelivered(void *p, int fd)
 
 const struct kernel bufev_kernel_sim = {
 	.name = "sim",
+	.own_fds = true,
 	.open = sim_open,
 	.close = sim_end_of_world,
 	.fork = sim_fork,

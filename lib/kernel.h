@@ -51,6 +51,9 @@ struct kernel_fd {
 struct kernel {
 	const char *name;
 
+	/* Its descriptors are none of the system's, and end with it. */
+	bool own_fds;
+
 	/* May it be tried where nobody asked for it?  NULL: yes. */
 	bool (*by_default)(void);
 

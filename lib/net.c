@@ -72,6 +72,7 @@ struct bufferevent_listener {
 	struct reactor_timer pause;
 	struct reactor *reactor; /* which the watch forgets in a pause */
 	int fd;
+	bool outlives; /* the descriptor its reactor */
 	bufferevent_accept_cb *accept;
 	void *data;
 	bool *freed; /* where the accepting loop learns of it */
@@ -160,6 +161,7 @@ struct bufferevent_listener *bufferevent_listen(
 	l->reactor = r;
 	l->accept = accept;
 	l->data = data;
+	l->outlives = !r->kernel->own_fds;
 	l->fd = r->kernel->listen(r->self, address, length, flags);
 	if (l->fd < 0) {
 		failure = -l->fd;
@@ -186,7 +188,8 @@ void bufferevent_listener_free(struct bufferevent_listener *l)
 	r = l->watch.reactor ? l->watch.reactor : l->pause.reactor;
 	reactor_watch_stop(&l->watch);
 	reactor_timer_stop(&l->pause);
-	bufev_reactor_close_fd(r, l->fd);
+	if (r || l->outlives)
+		bufev_reactor_close_fd(r, l->fd);
 	bufev_memory_free(l);
 }
 

@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "reactor.h"
 #include "support/simulated.h"
@@ -460,6 +463,58 @@ static void the_world_ends_with_its_reactor(void **state)
 	bufferevent_free(b);
 }
 
+static void accepted(struct bufferevent_listener *l, int fd,
+		     const struct sockaddr *address, socklen_t length,
+		     void *data)
+{
+	(void)l;
+	(void)fd;
+	(void)address;
+	(void)length;
+	(void)data;
+}
+
+/* The system's; -1 where the process may not have so many. */
+static int make_real(int fd)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_cur <= (rlim_t)fd) {
+		limit.rlim_cur = (rlim_t)fd + 1;
+		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+			return -1;
+	}
+	assert_int_equal(dup2(STDERR_FILENO, fd), fd);
+	return fd;
+}
+
+static void real_descriptors_are_not_closed(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "x" };
+	struct reactor *r = sim_new(1);
+	struct bufferevent_listener *l =
+		bufferevent_listen(r, (struct sockaddr *)&address,
+				   sizeof(address), 0, accepted, NULL);
+	struct bufferevent *b;
+	struct heard h;
+	int fd[2], real[2];
+
+	(void)state;
+	assert_non_null(l);
+	simulated_pair(r, fd);
+	b = listen_to(r, fd[0], &h);
+	bufferevent_own_fd(b, true);
+	real[0] = make_real(bufferevent_listener_get_fd(l));
+	real[1] = make_real(fd[0]);
+	reactor_free(r);
+	bufferevent_listener_free(l);
+	bufferevent_free(b);
+	for (int i = 0; i < 2; i++)
+		if (real[i] >= 0)
+			assert_int_equal(close(real[i]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,6 +538,7 @@ int main(void)
 		simulated_test(unknown_descriptors_are_ebadf),
 		simulated_test(the_kernel_knows_its_descriptors),
 		simulated_test(the_world_ends_with_its_reactor),
+		simulated_test(real_descriptors_are_not_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

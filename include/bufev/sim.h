@@ -27,8 +27,9 @@
  * Who owns what.  Simulated descriptors are numbers from SIM_FIRST_FD on,
  * known to their reactor alone: to the system's calls, and so to
  * evbuffer_read() and evbuffer_write(), they are EBADF.  They are closed by
- * sim_close(), by a bufferevent that owns them, or by reactor_free().  Other
- * descriptors are EBADF to the simulated reactor.
+ * sim_close(), by a bufferevent that owns them, or by reactor_free(), after
+ * which bufferevent_get_fd() is -1.  Other descriptors are EBADF to the
+ * simulated reactor.
  *
  * What may be called from a callback.  Everything.
  *

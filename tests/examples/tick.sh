@@ -26,6 +26,19 @@ counts() {
 	' "$work/$1.out" || fail "$1: $(tail -n 1 "$work/$1.out")"
 }
 
+# keeps NAME: are half of the ticks at most 5 ms late, or has one come less than
+# an interval after the one before it?  With a drift neither can be.
+keeps() {
+	awk -F '[ ,]+' '
+	/^tick / {
+		at = $2 * 20 + $3
+		made_up += ticks++ && at - before < 20
+		prompt += $3 <= 5
+		before = at
+	}
+	END { exit !(made_up || prompt * 2 > ticks) }' "$work/$1.out"
+}
+
 echo "# so many ticks, and without drift: the last is not early, and says so"
 start server $wrapped "$program" 20 25
 wait_end server 0
@@ -38,12 +51,14 @@ number=$(sed -n 's/^tick \([0-9]*\), .*/\1/p' "$work/server.out" | tail -n 1)
 late=$(sed -n 's/^tick .*, \([0-9]*\) ms late$/\1/p' "$work/server.out" |
 	tail -n 1)
 [ "$ms" -eq $((number * 20 + late)) ] || fail "tick $number at $ms ms"
-if [ -z "$wrapped" ]; then
-	# With a drift the lateness would be anything up to the interval.
-	median=$(sed -n 's/^tick .*, \([0-9]*\) ms late$/\1/p' \
-		"$work/server.out" | sort -n | sed -n 13p)
-	[ "$median" -le 5 ] || fail "half of the ticks are $median ms late"
-fi
+# A busy machine may be late at each tick of a run, and in the same way.
+runs=1
+until keeps "$name"; do
+	[ "$runs" -lt 10 ] || fail "the ticks are ever later"
+	runs=$((runs + 1))
+	start "server$runs" $wrapped "$program" 20 25
+	wait_end "$name" 0
+done
 unblemished server
 
 echo "# one that was stopped does not catch up, and counts what it missed"

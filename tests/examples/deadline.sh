@@ -18,6 +18,11 @@ now() {
 	date +%s%3N
 }
 
+# again NAME TIMES: has it failed so often?
+again() {
+	[ "$(grep -cs '; again in [0-9]* ms$' "$work/$1.err")" -ge "$2" ]
+}
+
 # pauses NAME: each is at least half of twice the one before it, beginning with
 # 25 to 50 ms, up to 3.2 s.
 pauses() {
@@ -30,7 +35,7 @@ pauses() {
 
 echo "# a server that is there"
 serve echo EXEC:cat
-ask there "127.0.0.1:$port" 'hello there'
+ask there "127.0.0.1:$port" 'hello there' 60000
 wait_end there 0
 [ "$(cat "$work/there.out")" = 'hello there' ] || fail "no answer"
 [ ! -s "$work/there.err" ] || fail "it complains: $(cat "$work/there.err")"
@@ -49,7 +54,6 @@ after=$(now)
 has_line 'refused' nobody.err || fail "no reason given"
 has_line 'deadline' nobody.err || fail "it does not say why it ends"
 [ ! -s "$work/nobody.out" ] || fail "an answer from nobody"
-pauses nobody
 unblemished nobody
 
 echo "# one that comes later"
@@ -69,11 +73,16 @@ echo "# one that says nothing, says no whole line, or closes"
 serve silent EXEC:'sleep 60'
 ask silence "127.0.0.1:$port" hello 1300
 serve drip "SYSTEM:while printf a; do sleep 0.1; done"
-ask dripping "127.0.0.1:$port" hello 1300
+ask dripping "127.0.0.1:$port" hello 60000
 serve flood "EXEC:cat /dev/zero"
-ask flooded "127.0.0.1:$port" hello 600
+ask flooded "127.0.0.1:$port" hello 60000
 serve closing EXEC:true
-ask closed "127.0.0.1:$port" hello 600
+ask closed "127.0.0.1:$port" hello 60000
+wait_for "third attempt" again closed 3
+for name in dripping flooded closed; do
+	wait_for "attempt of $name" again "$name" 1
+	kill -INT "$(pid "$name")"
+done
 for name in silence dripping flooded closed; do
 	wait_end "$name" 1
 	[ ! -s "$work/$name.out" ] || fail "an answer for $name"
@@ -87,9 +96,10 @@ pauses closed
 
 echo "# SIGINT, in a pause and in an attempt; no argument"
 ask paused 127.0.0.1:1 hello 60000
-wait_for "attempt" has_line 'again' paused.err
+wait_for "third attempt" again paused 3
 kill -INT "$(pid paused)"
 wait_end paused 1
+pauses paused
 unblemished paused
 serve mute EXEC:'sleep 60'
 ask attempting "127.0.0.1:$port" hello 60000

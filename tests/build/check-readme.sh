@@ -35,10 +35,13 @@ start()
 	LD_LIBRARY_PATH=$libraries DYLD_LIBRARY_PATH=$libraries \
 		"$work/first" &
 	server=$!
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
+	tries=0
+	while kill -0 "$server" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || exit 1
+		sleep 0.1
 		socat -u OPEN:/dev/null "TCP:127.0.0.1:$1" 2>/dev/null &&
 			kill -0 "$server" && return
-		sleep 0.2
 	done
 	return 1
 }

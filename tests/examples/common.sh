@@ -95,7 +95,7 @@ pid() {
 
 # wait_end NAME STATUS: until it has ended, and as it should.
 wait_end() {
-	wait_for "end of $1" test -f "$work/$1.status"
+	wait_for "end of $1" test -s "$work/$1.status"
 	[ "$(cat "$work/$1.status")" -eq "$2" ] ||
 		fail "$1: status $(cat "$work/$1.status"), not $2"
 }

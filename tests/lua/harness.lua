@@ -106,6 +106,11 @@ function harness.open(on)
 	return b, far, log, near
 end
 
+-- Waits until what the other end has sent is there to be read.
+function harness.arrived(near)
+	assert(socket.select({ near }, nil, 10)[1])
+end
+
 -- A reset, which is what a peer that has gone without a word looks like.
 function harness.reset(s)
 	s:setoption("linger", { on = true, timeout = 0 })

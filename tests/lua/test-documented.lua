@@ -36,14 +36,17 @@ end)
 
 test("bufferevent - Reference to the bufferevent that raised the callback",
      function()
-	local b, c, far, log, others, _
+	local b, c, far, log, near, others, _
 	local function is_b(raised) assert(rawequal(raised, b)) end
 	local function is_c(raised) assert(rawequal(raised, c)) end
-	b, far, log = harness.open { read = is_b, write = is_b, error = is_b }
+	b, far, log, near = harness.open {
+		read = is_b, write = is_b, error = is_b,
+	}
 	c, _, others = harness.open { read = is_c, write = is_c, error = is_c }
 	b:enable(READ)
 	c:get_write():add("z")
 	far:send("x")
+	harness.arrived(near)
 	b:get_write():add("y")
 	harness.log_of(log, 2)
 	far:receive(1)

@@ -64,9 +64,11 @@ test("longjmp must never cross the library's frames (in a callback)", function()
 		done = true
 	end
 	local n = play(begin_lua, function()
-		b, far, log = harness.open { read = work }
+		local near
+		b, far, log, near = harness.open { read = work }
 		b:enable(READ)
 		far:send("x")
+		harness.arrived(near)
 		done = false
 	end, function()
 		bufev.turn(10)
@@ -217,11 +219,13 @@ test("a callback whose output finds no memory (in the library)", function()
 	local b, far
 	local text = ("y"):rep(200000)
 	local n = play(begin_library, function()
-		b, far = harness.open {
+		local _, near
+		b, far, _, near = harness.open {
 			read = function(b) b:get_write():add(text) end,
 		}
 		b:enable(READ)
 		far:send("x")
+		harness.arrived(near)
 	end, function()
 		bufev.turn(10)
 	end, function()

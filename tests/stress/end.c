@@ -45,9 +45,11 @@ static uint64_t now_of(struct end *e)
 
 /* --- Hearing ------------------------------------------------------------- */
 
+/* Who listens already goes on from when it began. */
 static void listen_again(struct end *e)
 {
-	e->heard = now_of(e);
+	if (!(bufferevent_get_enabled(e->bufferevent) & EV_READ))
+		e->heard = now_of(e);
 	if (bufferevent_enable(e->bufferevent, EV_READ) < 0)
 		stress_fail(e->link, "enable: %s", strerror(errno));
 }
@@ -234,7 +236,8 @@ static void fidget(struct end *e)
 		break;
 	case 2:
 		bufferevent_set_max_transfer(
-			b, 1 + (size_t)stress_dice(dice_of(e), 100000));
+			b, stress_least_transfer(e->link) +
+				   (size_t)stress_dice(dice_of(e), 100000));
 		break;
 	case 3:
 		bufferevent_set_write_watermarks(b, e->plan.write_low,
@@ -332,7 +335,10 @@ void stress_readable(struct bufferevent *b, unsigned what)
 	    (e->plan.high > 0 && n > e->plan.high))
 		stress_fail(e->link, "called with %zu bytes for %s", n,
 			    bufferevent_what_string(what));
-	e->heard = now_of(e);
+	/* It is called for what was left, too, when it listens again. */
+	if (e->received + n > e->come)
+		e->heard = now_of(e);
+	e->come = e->received + n;
 	take(e);
 	consider(e);
 }

@@ -119,7 +119,14 @@ static void plan_deafness(uint64_t *dice, struct plan *actor,
 	other->write_ms = (50 + (unsigned)stress_dice(dice, 200)) * slow;
 }
 
-void stress_plan(struct link *l)
+size_t stress_least_transfer(const struct link *l)
+{
+	uint64_t a = l->end[0].plan.goal, b = l->end[1].plan.goal;
+
+	return 1 + (size_t)((a > b ? a : b) / 1000);
+}
+
+static void draw_plan(struct link *l)
 {
 	const struct world *w = l->world;
 	uint64_t dice = w->seed * 1000003 + l->number;
@@ -146,4 +153,12 @@ void stress_plan(struct link *l)
 		plan_silence(&dice, actor, other, w->slow);
 	if (l->story == STORY_DEAF)
 		plan_deafness(&dice, actor, other, w->slow);
+}
+
+void stress_plan(struct link *l)
+{
+	draw_plan(l);
+	for (int i = 0; i < 2; i++)
+		if (l->end[i].plan.max_transfer > 0)
+			l->end[i].plan.max_transfer += stress_least_transfer(l);
 }

@@ -65,6 +65,7 @@ struct end {
 	struct plan plan;
 	uint64_t key; /* of the stream that it sends */
 	uint64_t accepted, unsent, received;
+	uint64_t come;	/* what is received and held, at the last callback */
 	uint64_t heard; /* ms: when a byte last came, or reading began */
 	bool there, begun, paused, deaf, shut, gone;
 	/* What it was told, or has done. */
@@ -126,6 +127,9 @@ uint64_t stress_dice(uint64_t *state, uint64_t sides);
 
 /* Draws the story and both plans from the world's seed and the number. */
 void stress_plan(struct link *);
+
+/* The least that one transfer may move, so that a thousand are enough. */
+size_t stress_least_transfer(const struct link *);
 const char *stress_story_name(enum story);
 
 /* --- end.c --------------------------------------------------------------- */

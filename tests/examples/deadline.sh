@@ -71,7 +71,8 @@ unblemished later
 
 echo "# one that says nothing, says no whole line, or closes"
 serve silent EXEC:'sleep 60'
-ask silence "127.0.0.1:$port" hello 1300
+ask silence "127.0.0.1:$port" hello 60000
+ask impatient "127.0.0.1:$port" hello 500
 serve drip "SYSTEM:while printf a; do sleep 0.1; done"
 ask dripping "127.0.0.1:$port" hello 60000
 serve flood "EXEC:cat /dev/zero"
@@ -79,16 +80,18 @@ ask flooded "127.0.0.1:$port" hello 60000
 serve closing EXEC:true
 ask closed "127.0.0.1:$port" hello 60000
 wait_for "third attempt" again closed 3
-for name in dripping flooded closed; do
+for name in silence dripping flooded closed; do
 	wait_for "attempt of $name" again "$name" 1
 	kill -INT "$(pid "$name")"
 done
-for name in silence dripping flooded closed; do
+for name in silence impatient dripping flooded closed; do
 	wait_end "$name" 1
 	[ ! -s "$work/$name.out" ] || fail "an answer for $name"
 	unblemished "$name"
 done
 has_line '^no answer in time; again' silence.err || fail "silence"
+[ "$(cat "$work/impatient.err")" = 'the deadline has passed' ] ||
+	fail "an attempt outlived the deadline"
 has_line '^no answer in time; again' dripping.err || fail "dripping"
 has_line '^no line that fits; again' flooded.err || fail "flooded"
 has_line '^\(no answer\|.*reset.*\); again' closed.err || fail "closed"

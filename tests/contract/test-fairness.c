@@ -36,7 +36,7 @@ static void test_reading_moves_at_most_64k(void **state)
 	harness_quote(at_most);
 	party_open(&p, f->reactor);
 	make_room(p.peer);
-	harness_fill(p.peer);
+	harness_flood(p.peer);
 	party_enable(&p, EV_READ);
 	for (int i = 0; i < 10; i++) {
 		before = party_unread(&p);
@@ -79,7 +79,7 @@ static void test_set_max_transfer(void **state)
 	harness_quote(at_most);
 	party_open(&p, f->reactor);
 	make_room(p.fd);
-	harness_fill(p.peer);
+	harness_flood(p.peer);
 	bufferevent_set_max_transfer(p.bufferevent, 1000);
 	party_enable(&p, EV_READ);
 	party_write_zeros(&p, 10000);
@@ -101,7 +101,7 @@ static void test_max_transfer_of_zero(void **state)
 	harness_quote(at_most);
 	party_open(&p, f->reactor);
 	make_room(p.peer);
-	harness_fill(p.peer);
+	harness_flood(p.peer);
 	bufferevent_set_max_transfer(p.bufferevent, 1000);
 	bufferevent_set_max_transfer(p.bufferevent, 0);
 	party_enable(&p, EV_READ);
@@ -119,7 +119,7 @@ static void test_fast_peer_starves_nobody(void **state)
 	party_open(&fast, f->reactor);
 	party_open(&slow, f->reactor);
 	make_room(fast.peer);
-	harness_fill(fast.peer);
+	harness_flood(fast.peer);
 	harness_send(slow.peer, "abc");
 	party_enable(&fast, EV_READ);
 	party_enable(&slow, EV_READ);

@@ -292,7 +292,7 @@ static void test_unread_input_loses_nothing(void **state)
 	party_open_tcp(&p, f->reactor);
 	r.party = &p;
 	own(&p);
-	harness_fill(p.peer);
+	harness_flood(p.peer);
 	party_write_zeros(&p, MUCH);
 	finish(&p);
 	harness_turns(f->reactor, receive, &r, 1000);

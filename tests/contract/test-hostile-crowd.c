@@ -40,7 +40,7 @@ static void be_beside(struct reactor *r, int greedy)
 	}
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < greedy; i++)
-			harness_fill(crowd[i].peer);
+			harness_flood(crowd[i].peer);
 		for (int i = greedy; i < greedy + MODEST; i++)
 			harness_send(crowd[i].peer, "ping");
 		/* Whoever is ready is served before anybody is twice. */

@@ -46,7 +46,7 @@ static void flood_up_to(struct reactor *r, size_t high)
 	}
 	for (int turn = 0; turn < 10; turn++) {
 		for (int i = 0; i < CROWD; i++)
-			harness_fill(crowd[i].peer);
+			harness_flood(crowd[i].peer);
 		harness_spin(r, 1);
 		for (int i = 0; i < CROWD; i++)
 			assert_true(party_unread(&crowd[i]) <= high);
@@ -104,7 +104,7 @@ static void test_line_without_end(void **state)
 					    limit),
 			 0);
 	party_enable(&p, EV_READ);
-	harness_fill(p.peer);
+	harness_flood(p.peer);
 	harness_turns(f->reactor, is_freed, &p, 10);
 	assert_true(heap.peak - before <=
 		    IDLE_MOST + storage_most(limit) + BLOCK);
@@ -165,7 +165,7 @@ static void test_echo_to_who_never_reads(void **state)
 		harness_spin(f->reactor, 1);
 	}
 	for (int i = 0; i < 20; i++) {
-		harness_fill(p.peer);
+		harness_flood(p.peer);
 		harness_spin(f->reactor, 1);
 		held = party_unread(&p) + party_unsent(&p);
 		assert_true(held <= 3 * MARK);
@@ -329,7 +329,7 @@ static void test_flood_into_a_goodbye(void **state)
 	party_open_tcp(&p, r);
 	bufferevent_own_fd(p.bufferevent, true);
 	party_enable(&p, EV_READ);
-	harness_fill(p.peer);
+	harness_flood(p.peer);
 	harness_spin(r, 1);
 	party_write(&p, "goodbye");
 	bufferevent_finish(p.bufferevent);
@@ -337,7 +337,7 @@ static void test_flood_into_a_goodbye(void **state)
 	p.fd = -1;
 	heap.peak = heap.held;
 	for (int i = 0; i < 20; i++) {
-		harness_fill(p.peer);
+		harness_flood(p.peer);
 		harness_spin(r, 1);
 		script_pass(&script, 99);
 		assert_true(heap.held - before <= IDLE_MOST + BLOCK);

@@ -12,9 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 
 #include "harness.h"
 
@@ -153,23 +157,74 @@ void harness_reset(int fd)
 	harness_close(fd);
 }
 
-void harness_fill(int fd)
+/* Bytes of a TCP socket that make room when they have arrived. */
+static int under_way(int fd)
+{
+#ifdef SIOCOUTQNSD
+	int unacknowledged, unsent;
+
+	if (ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 &&
+	    ioctl(fd, SIOCOUTQNSD, &unsent) == 0)
+		return unacknowledged - unsent;
+#else
+	(void)fd;
+#endif
+	return 0;
+}
+
+/* What the peer had no room for never does. */
+static void await_arrival(int fd)
+{
+	static const struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < 1000 && under_way(fd) > 0; i++)
+		nanosleep(&ms, NULL);
+}
+
+/* As much as it takes now; how much that was. */
+static size_t stuff(int fd)
 {
 	static const char block[64 * 1024];
-	int flags = fcntl(fd, F_GETFL);
-	size_t size = sizeof(block);
+	size_t sum = 0, size = sizeof(block);
 	ssize_t n;
 
-	assert_return_code(flags, errno);
-	assert_return_code(fcntl(fd, F_SETFL, flags | O_NONBLOCK), errno);
 	/* The last bytes of room may only be had in small pieces. */
 	while (size > 0) {
 		n = write(fd, block, size);
-		if (n >= 0 || errno == EINTR)
-			continue;
-		assert_int_equal(errno, EAGAIN);
-		size /= 2;
+		if (n >= 0) {
+			sum += (size_t)n;
+		} else if (errno != EINTR) {
+			assert_int_equal(errno, EAGAIN);
+			size /= 2;
+		}
 	}
+	return sum;
+}
+
+/* Without O_NONBLOCK it would wait for room. */
+static int unblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	assert_return_code(flags, errno);
+	assert_return_code(fcntl(fd, F_SETFL, flags | O_NONBLOCK), errno);
+	return flags;
+}
+
+void harness_flood(int fd)
+{
+	int flags = unblock(fd);
+
+	stuff(fd);
+	assert_return_code(fcntl(fd, F_SETFL, flags), errno);
+}
+
+void harness_fill(int fd)
+{
+	int flags = unblock(fd);
+
+	while (stuff(fd) > 0)
+		await_arrival(fd);
 	assert_return_code(fcntl(fd, F_SETFL, flags), errno);
 }
 

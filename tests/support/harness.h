@@ -53,8 +53,13 @@ void harness_close(int fd);
 /* Closes a TCP socket so that the peer gets a reset instead of an end. */
 void harness_reset(int fd);
 
-/* Writes until the kernel takes no more.  The flags of fd stay as they are. */
+/*
+ * Writes until the kernel takes no more; the flags of fd stay as they are.  What
+ * is filled stays full for as long as the peer reads nothing: what TCP had under
+ * way has arrived.  After a flood there may soon be room again.
+ */
 void harness_fill(int fd);
+void harness_flood(int fd);
 
 /*
  * Reads until there is nothing, or the end.  How many bytes it was.  A reset

@@ -8,17 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <linux/sockios.h>
-#endif
 
 #include "harness.h"
 
@@ -157,15 +154,15 @@ void harness_reset(int fd)
 	harness_close(fd);
 }
 
-/* Bytes of a TCP socket that make room when they have arrived. */
-static int under_way(int fd)
+/* Packets of a TCP socket that make room when they have arrived. */
+static unsigned under_way(int fd)
 {
-#ifdef SIOCOUTQNSD
-	int unacknowledged, unsent;
+#ifdef __linux__
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
 
-	if (ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 &&
-	    ioctl(fd, SIOCOUTQNSD, &unsent) == 0)
-		return unacknowledged - unsent;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
+		return info.tcpi_unacked;
 #else
 	(void)fd;
 #endif

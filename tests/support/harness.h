@@ -54,8 +54,8 @@ void harness_close(int fd);
 void harness_reset(int fd);
 
 /*
- * Writes until the kernel takes no more; the flags of fd stay as they are.  What
- * is filled stays full for as long as the peer reads nothing: what TCP had under
+ * Writes until the kernel takes no more; the flags of fd stay as they are.
+ * What is filled stays full while the peer reads nothing: what TCP had under
  * way has arrived.  After a flood there may soon be room again.
  */
 void harness_fill(int fd);

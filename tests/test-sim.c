@@ -8,11 +8,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "reactor.h"
-#include "support/simulated.h"
+#include "support/simulated-net.h"
 
 /* --- Bare ends ----------------------------------------------------------- */
 
@@ -463,17 +462,6 @@ static void the_world_ends_with_its_reactor(void **state)
 	bufferevent_free(b);
 }
 
-static void accepted(struct bufferevent_listener *l, int fd,
-		     const struct sockaddr *address, socklen_t length,
-		     void *data)
-{
-	(void)l;
-	(void)fd;
-	(void)address;
-	(void)length;
-	(void)data;
-}
-
 /* The system's; -1 where the process may not have so many. */
 static int make_real(int fd)
 {
@@ -491,24 +479,22 @@ static int make_real(int fd)
 
 static void real_descriptors_are_not_closed(void **state)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "x" };
+	struct address a = path("x");
 	struct reactor *r = sim_new(1);
-	struct bufferevent_listener *l =
-		bufferevent_listen(r, (struct sockaddr *)&address,
-				   sizeof(address), 0, accepted, NULL);
 	struct bufferevent *b;
+	struct server s;
 	struct heard h;
 	int fd[2], real[2];
 
 	(void)state;
-	assert_non_null(l);
+	serve(&s, r, &a);
 	simulated_pair(r, fd);
 	b = listen_to(r, fd[0], &h);
 	bufferevent_own_fd(b, true);
-	real[0] = make_real(bufferevent_listener_get_fd(l));
+	real[0] = make_real(bufferevent_listener_get_fd(s.listener));
 	real[1] = make_real(fd[0]);
 	reactor_free(r);
-	bufferevent_listener_free(l);
+	bufferevent_listener_free(s.listener);
 	bufferevent_free(b);
 	for (int i = 0; i < 2; i++)
 		if (real[i] >= 0)

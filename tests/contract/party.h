@@ -152,17 +152,6 @@ static inline void party_expect(struct party *p, const char *log)
 	assert_string_equal(p->log, log);
 }
 
-/*
- * Waits for the peer's input, or the end: what was sent is not there at once on
- * every loopback.
- */
-static inline void party_await_peer(const struct party *p)
-{
-	struct pollfd due = { .fd = p->peer, .events = POLLIN };
-
-	assert_int_equal(poll(&due, 1, 10000), 1);
-}
-
 /* What the peer can read is this string, and no more. */
 static inline void party_peer_gets(const struct party *p, const char *text)
 {
@@ -172,7 +161,7 @@ static inline void party_peer_gets(const struct party *p, const char *text)
 
 	do {
 		if (sum < strlen(text))
-			party_await_peer(p);
+			harness_await(p->peer, POLLIN);
 		n = recv(p->peer, got + sum, sizeof(got) - 1 - sum,
 			 MSG_DONTWAIT);
 		sum += n > 0 ? (size_t)n : 0;

@@ -167,7 +167,7 @@ static void so_is_a_write_to_who_has_gone(void **state)
 	probe_hang_up(&p);
 	probe_queue(&p, 10);
 	probe_await(&p, "write", 2);
-	probe_poll(p.fd, POLLERR | POLLHUP);
+	harness_await(p.fd, POLLERR | POLLHUP);
 	probe_queue(&p, 10);
 	probe_await(&p, "write write|error", 4);
 	assert_true(p.error == EPIPE || p.error == ECONNRESET);

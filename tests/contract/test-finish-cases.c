@@ -31,14 +31,6 @@ static void finish(struct party *p)
 	p->bufferevent = NULL;
 }
 
-/* What was sent is not there at once on every loopback: waits for it. */
-static void await(const struct party *p, short events)
-{
-	struct pollfd due = { .fd = p->fd, .events = events };
-
-	assert_int_equal(poll(&due, 1, 10000), 1);
-}
-
 static bool is_closed(void *party)
 {
 	return fcntl(((struct party *)party)->fd, F_GETFD) < 0;
@@ -56,7 +48,7 @@ static void expect_the_end(const struct party *p, const char *text)
 	char byte;
 
 	party_peer_gets(p, text);
-	party_await_peer(p);
+	harness_await(p->peer, POLLIN);
 	assert_int_equal(recv(p->peer, &byte, 1, MSG_DONTWAIT), 0);
 }
 
@@ -104,7 +96,7 @@ static void finish_early(struct party *p, struct reactor *r,
 	p->fd = bufferevent_get_fd(p->bufferevent);
 	party_write(p, "hello");
 	finish(p);
-	await(p, POLLOUT);
+	harness_await(p->fd, POLLOUT);
 	harness_spin(r, 5);
 	p->peer = accept(listener, NULL, NULL);
 	assert_true(p->peer >= 0);
@@ -177,7 +169,7 @@ static void test_connecting_until_the_peer_ends(void **state)
 	harness_quote(two_seconds);
 	finish_early(&p, r, &address, 0);
 	party_hang_up(&p);
-	await(&p, POLLIN);
+	harness_await(p.fd, POLLIN);
 	harness_spin(r, 3);
 	expect_closed(&p);
 	assert_int_equal(reactor_run(r), 0);
@@ -205,7 +197,7 @@ static void test_connect_that_is_refused(void **state)
 	p.fd = bufferevent_get_fd(p.bufferevent);
 	party_write(&p, "hello");
 	finish(&p);
-	await(&p, POLLOUT);
+	harness_await(p.fd, POLLOUT);
 	harness_turns(r, is_closed, &p, 5);
 	expect_closed(&p);
 	assert_int_equal(reactor_run(r), 0);

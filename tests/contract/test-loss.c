@@ -209,7 +209,7 @@ static void not_for_a_fin(void **state)
 			probe_hang_up(&p);
 		} else {
 			assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
-			probe_poll(p.fd, POLLRDHUP);
+			harness_await(p.fd, POLLRDHUP);
 		}
 		probe_idle(p.reactor);
 		probe_expect(&p, "");
@@ -268,7 +268,7 @@ static void it_is_seen_behind_an_end_not_told(void **state)
 	assert_int_equal(bufferevent_enable(p.bufferevent, EV_READ), 0);
 	assert_int_equal(reactor_turn(p.reactor, 0), 0);
 	assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
-	probe_poll(p.fd, POLLIN);
+	harness_await(p.fd, POLLIN);
 	assert_int_equal(bufferevent_set_write_watermarks(p.bufferevent, 0, 0),
 			 0);
 	harness_spin(p.reactor, 3);

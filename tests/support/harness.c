@@ -23,7 +23,7 @@ enum {
 	CENSUS_MOST = 16384, /* descriptors from here on are not counted */
 	LIMIT_SECONDS = 20,
 	SLOW_FACTOR = 10,
-	SEND_PATIENCE_MS = 10000
+	PATIENCE_MS = 10000
 };
 
 struct census {
@@ -178,13 +178,15 @@ static void await_arrival(int fd)
 		nanosleep(&ms, NULL);
 }
 
-/* As much as it takes now; how much that was. */
-static size_t stuff(int fd)
+size_t harness_flood(int fd)
 {
 	static const char block[64 * 1024];
+	int flags = fcntl(fd, F_GETFL);
 	size_t sum = 0, size = sizeof(block);
 	ssize_t n;
 
+	assert_return_code(flags, errno);
+	assert_return_code(fcntl(fd, F_SETFL, flags | O_NONBLOCK), errno);
 	/* The last bytes of room may only be had in small pieces. */
 	while (size > 0) {
 		n = write(fd, block, size);
@@ -195,34 +197,14 @@ static size_t stuff(int fd)
 			size /= 2;
 		}
 	}
-	return sum;
-}
-
-/* Without O_NONBLOCK it would wait for room. */
-static int unblock(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	assert_return_code(flags, errno);
-	assert_return_code(fcntl(fd, F_SETFL, flags | O_NONBLOCK), errno);
-	return flags;
-}
-
-void harness_flood(int fd)
-{
-	int flags = unblock(fd);
-
-	stuff(fd);
 	assert_return_code(fcntl(fd, F_SETFL, flags), errno);
+	return sum;
 }
 
 void harness_fill(int fd)
 {
-	int flags = unblock(fd);
-
-	while (stuff(fd) > 0)
+	while (harness_flood(fd) > 0)
 		await_arrival(fd);
-	assert_return_code(fcntl(fd, F_SETFL, flags), errno);
 }
 
 size_t harness_drain(int fd)
@@ -254,16 +236,23 @@ static ssize_t send_some(int fd, const char *text, size_t n)
 	return sent;
 }
 
+void harness_await(int fd, short events)
+{
+	struct pollfd one = { .fd = fd, .events = events };
+
+	assert_int_equal(poll(&one, 1, PATIENCE_MS), 1);
+	assert_true(one.revents & events);
+}
+
 void harness_send(int fd, const char *text)
 {
 	size_t left = strlen(text);
-	struct pollfd room = { .fd = fd, .events = POLLOUT };
 	ssize_t n;
 
 	while (left > 0) {
 		n = send_some(fd, text, left);
 		if (n < 0 && errno == EAGAIN) {
-			assert_int_equal(poll(&room, 1, SEND_PATIENCE_MS), 1);
+			harness_await(fd, POLLOUT);
 			continue;
 		}
 		if (n < 0 && errno == EINTR)

@@ -54,18 +54,28 @@ void harness_close(int fd);
 void harness_reset(int fd);
 
 /*
- * Writes until the kernel takes no more; the flags of fd stay as they are.
- * What is filled stays full while the peer reads nothing: what TCP had under
- * way has arrived.  After a flood there may soon be room again.
+ * Writes until the kernel takes no more, how many bytes that was; the flags of
+ * fd stay as they are.  There may soon be room again.
+ */
+size_t harness_flood(int fd);
+
+/*
+ * The same, and it stays full while the peer reads nothing: what TCP had under
+ * way has arrived.
  */
 void harness_fill(int fd);
-void harness_flood(int fd);
 
 /*
  * Reads until there is nothing, or the end.  How many bytes it was.  A reset
  * counts as an end.
  */
 size_t harness_drain(int fd);
+
+/*
+ * Waits until poll(2) says one of these for fd: what was sent is not there at
+ * once on every loopback.
+ */
+void harness_await(int fd, short events);
 
 /* Writes all of the text, and waits where the kernel has no room. */
 void harness_send(int fd, const char *text);

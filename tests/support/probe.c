@@ -156,14 +156,14 @@ void probe_hang_up(struct probe *p)
 {
 	harness_close(p->peer);
 	p->peer = -1;
-	probe_poll(p->fd, POLLRDHUP | POLLHUP);
+	harness_await(p->fd, POLLRDHUP | POLLHUP);
 }
 
 void probe_reset(struct probe *p)
 {
 	harness_reset(p->peer);
 	p->peer = -1;
-	probe_poll(p->fd, POLLERR | POLLHUP);
+	harness_await(p->fd, POLLERR | POLLHUP);
 }
 
 void probe_expect(const struct probe *p, const char *log)
@@ -289,14 +289,6 @@ size_t probe_collect(struct probe *p, bool *end)
 	if (end)
 		*end = n == 0;
 	return p->collected - before;
-}
-
-void probe_poll(int fd, short events)
-{
-	struct pollfd one = { .fd = fd, .events = events };
-
-	assert_int_equal(poll(&one, 1, 1000), 1);
-	assert_true(one.revents & events);
 }
 
 void probe_idle(struct reactor *r)

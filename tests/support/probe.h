@@ -94,9 +94,6 @@ void probe_queue(struct probe *, size_t n);
  */
 size_t probe_collect(struct probe *, bool *end);
 
-/* Waits until poll(2) says one of these for fd. */
-void probe_poll(int fd, short events);
-
 /* Insists that nothing calls, and that the kernel has nothing to report. */
 void probe_idle(struct reactor *);
 

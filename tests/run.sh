@@ -13,8 +13,8 @@
 #   tsan      thread sanitizer, the tests that use threads
 #   valgrind  the gcc build, on all backends that valgrind understands (not
 #             io_uring); then the examples on one of them as valgrind-x
-#   fuzz      each fuzzer for a minute, under the address sanitizer; the
-#             seeds of all are run by every stage
+#   fuzz      each fuzzer for a minute, under the address sanitizer, with the
+#             same inputs each time; the seeds of all are run by every stage
 #   coverage  all lines of lib/ were run, and 19 of 20 branches, by the tests of
 #             a build that counts: tests/coverage/coverage.py
 #
@@ -75,6 +75,7 @@ need timeout gcc g++ clang clang++ make meson ninja nm python3 cmake git \
 
 # What follows must not depend on how the caller builds other things.
 unset CFLAGS CPPFLAGS LDFLAGS DESTDIR BUFEV_BACKEND BUFEV_SLOW BUFEV_BRIEF
+unset BUFEV_FUZZ_SECONDS
 
 # Two at a time would wipe each other's builds.
 mkdir -p "$builds"
@@ -317,8 +318,7 @@ if lacks fuzz 'no libFuzzer' \
 	:
 elif configure fuzz clang -Dfuzzing=true -Dexamples=false -Db_lundef=false \
 	-Db_sanitize=address,undefined; then
-	BUFEV_FUZZ_SECONDS=${long:+3600}
-	export BUFEV_FUZZ_SECONDS="${BUFEV_FUZZ_SECONDS:-60}"
+	[ -z "$long" ] || export BUFEV_FUZZ_SECONDS=3600
 	run fuzz fuzz -
 else
 	lost fuzz

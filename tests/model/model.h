@@ -97,6 +97,7 @@ extern struct world {
 	struct stream stream[STREAMS];
 	struct sim_faults faults;
 	unsigned refusals; /* in 1,000 allocations */
+	bool refused;	   /* one was, since the world began */
 	uint64_t turn;	   /* its number */
 	bool turning, called, calm;
 	bool stopped;	    /* a stop is pending, or ends this turn */

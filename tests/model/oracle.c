@@ -232,7 +232,7 @@ static bool is_explained(const struct stream *s, enum side side, int error)
 		return (side == OUT && s->connecting && w.faults.refuse) ||
 		       s->hopeless;
 	case ENOMEM:
-		return w.refusals || w.faults.watch_fails;
+		return w.refused || w.faults.watch_fails;
 	default:
 		return false;
 	}

@@ -162,7 +162,7 @@ static bool has_added(struct stream *s, enum side side, bool done, size_t n)
 	else
 		insist(errno == (fits ? ENOMEM : ENOBUFS),
 		       "ENOBUFS: over the limit");
-	insist(done || !fits || w.refusals, "there is memory");
+	insist(done || !fits || w.refused, "there is memory");
 	return done;
 }
 
@@ -424,12 +424,12 @@ void open_pair(struct stream *s)
 	int fd[2];
 
 	if (sim_pair(w.r, fd) < 0) {
-		insist(errno == ENOMEM && w.refusals, "there is a pair");
+		insist(errno == ENOMEM && w.refused, "there is a pair");
 		return;
 	}
 	b = bufferevent_new_on(w.r, fd[near], called, called, called);
 	if (!b) {
-		insist(errno == ENOMEM && w.refusals, "there is memory");
+		insist(errno == ENOMEM && w.refused, "there is memory");
 		sim_close(w.r, fd[0]);
 		sim_close(w.r, fd[1]);
 		return;
@@ -447,7 +447,7 @@ void open_connect(struct stream *s)
 				    sizeof(w.place), called, called, called);
 
 	if (!b) {
-		insist(errno == ENOMEM && w.refusals, "there is a socket");
+		insist(errno == ENOMEM && w.refused, "there is a socket");
 		return;
 	}
 	begin_stream(s, b, bufferevent_get_fd(b), -1);

@@ -133,8 +133,10 @@ static void *allocate(void *old, size_t n)
 {
 	void *p;
 
-	if (w.refusals && choose(1000) < w.refusals)
+	if (w.refusals && choose(1000) < w.refusals) {
+		w.refused = true;
 		return NULL;
+	}
 	p = realloc(old, n);
 	if (!old && p)
 		w.blocks++;
@@ -347,7 +349,7 @@ static void begin_world(void)
 	refusals = w.refusals;
 	w.refusals = 0;
 	w.passed = 0;
-	w.stopped = w.timeless = w.finished = false;
+	w.stopped = w.timeless = w.finished = w.refused = false;
 	w.blocks = 0;
 	w.at = w.stream;
 	for (int i = 0; i < STREAMS; i++)

@@ -23,7 +23,12 @@
 
 #include "kernel.h"
 
-enum { STORM_MOST = 200, STORM_PIECE = 64 * 1024, STORM_SMALL = 8 * 1024 };
+enum {
+	STORM_MOST = 200,
+	STORM_PIECE = 64 * 1024,
+	STORM_SMALL = 8 * 1024,
+	STORM_PERIOD = 64 * 1024
+};
 
 struct storm_stream {
 	int fd[2]; /* [1] writes, [0] reads */
@@ -40,11 +45,14 @@ struct storm {
 	bool told; /* that these are no sockets; else the kernel finds out */
 	unsigned partial, full, empty, random;
 	unsigned char *bytes;
+	unsigned char *pattern; /* behind them: two periods of it */
 };
 
-static inline unsigned char storm_byte(int i, size_t at)
+/* What stream i carries from there on, for a piece. */
+static inline const unsigned char *storm_bytes(const struct storm *s, int i,
+					       size_t at)
 {
-	return (unsigned char)((unsigned)i * 13 + at + (at >> 8) * 7);
+	return s->pattern + (at + (size_t)i * 13) % STORM_PERIOD;
 }
 
 static inline unsigned storm_random(struct storm *s, unsigned below)
@@ -62,9 +70,12 @@ static inline bool storm_open(struct storm *s, const struct kernel *kernel,
 	s->self = self;
 	s->pipes = pipes;
 	s->random = 1;
-	s->bytes = malloc((size_t)n * STORM_PIECE);
+	s->bytes = malloc((size_t)n * STORM_PIECE + 2 * (size_t)STORM_PERIOD);
 	if (!s->bytes)
 		return false;
+	s->pattern = s->bytes + (size_t)n * STORM_PIECE;
+	for (size_t at = 0; at < 2 * (size_t)STORM_PERIOD; at++)
+		s->pattern[at] = (unsigned char)(at + (at >> 8) * 7);
 	for (; s->n < n; s->n++) {
 		int *fd = s->stream[s->n].fd;
 		int failed =
@@ -118,9 +129,8 @@ static inline const char *storm_write(struct storm *s)
 			1 + storm_random(s, storm_random(s, 4) ? STORM_SMALL :
 								 STORM_PIECE);
 		storm_offer(s, i, true, length[i]);
-		for (size_t at = 0; at < length[i]; at++)
-			s->bytes[(size_t)i * STORM_PIECE + at] =
-				storm_byte(i, a->sent + at);
+		memcpy(s->bytes + (size_t)i * STORM_PIECE,
+		       storm_bytes(s, i, a->sent), length[i]);
 	}
 	s->kernel->transfer(s->self, s->transfer, (unsigned)s->n);
 	for (int i = 0; i < s->n; i++) {
@@ -149,10 +159,10 @@ static inline const char *storm_received(struct storm *s, int i)
 	}
 	if (done <= 0)
 		return "a read failed";
-	for (ssize_t at = 0; at < done; at++)
-		if (s->bytes[(size_t)i * STORM_PIECE + (size_t)at] !=
-		    storm_byte(i, a->received++))
-			return "wrong bytes";
+	if (memcmp(s->bytes + (size_t)i * STORM_PIECE,
+		   storm_bytes(s, i, a->received), (size_t)done) != 0)
+		return "wrong bytes";
+	a->received += (size_t)done;
 	return a->received <= a->sent ? NULL : "bytes were doubled";
 }
 

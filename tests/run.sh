@@ -12,7 +12,7 @@
 #   asan      address and undefined-behaviour sanitizer, all backends
 #   tsan      thread sanitizer, the tests that use threads
 #   valgrind  the gcc build, on all backends that valgrind understands (not
-#             io_uring); then the examples on one of them as valgrind-x
+#             io_uring)
 #   fuzz      each fuzzer for a minute, under the address sanitizer, with the
 #             same inputs each time; the seeds of all are run by every stage
 #   coverage  all lines of lib/ were run, and 19 of 20 branches, by the tests of
@@ -25,6 +25,7 @@
 #   stress    8,000 connections at once for a minute, on each backend, and then
 #             300 through two network namespaces and a wire that loses packets
 #   tidy      clang-tidy, to the end of every path
+#   examples  these under valgrind, too, on one backend
 #   model     a billion steps of the model of bufferevents, from half a million
 #             seeds: 17 minutes of a core
 #   compare   a hundred seeds of the scripts that are compared with libevent
@@ -279,11 +280,11 @@ if build gcc "$first" -Dbenchmarks="$benchmarks"; then
 	fi
 	if ! lacks valgrind 'no valgrind' command -v valgrind; then
 		run valgrind gcc valgrind
-		run valgrind-x gcc valgrindexamples --suite examples \
-			--no-suite uring --no-suite poll
+		[ -z "$long" ] || run examples gcc valgrindexamples \
+			--suite examples --no-suite uring --no-suite poll
 	fi
 else
-	lost gcc valgrind valgrind-x
+	lost gcc valgrind
 fi
 if lacks clang 'no clang' command -v clang; then
 	:

@@ -201,11 +201,13 @@ void reactor_timer_stop(struct reactor_timer *t)
 
 void reactor_hold(struct reactor *r)
 {
+	bufev_reactor_check(r);
 	r->alive++;
 }
 
 void reactor_release(struct reactor *r)
 {
+	bufev_reactor_check(r);
 	bufev_check(r->alive > 0, "reactor_release without reactor_hold");
 	r->alive--;
 }

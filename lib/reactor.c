@@ -298,9 +298,9 @@ static int turn(struct reactor *r, int timeout_ms, bool *ended)
 	int error, callbacks;
 
 	*ended = false;
+	bufev_reactor_check(r);
 	if (r->turning)
 		return -EDEADLK;
-	bufev_reactor_check(r);
 	bufev_wake_enter(r);
 	r->turning = true;
 	r->turns++;
@@ -356,6 +356,7 @@ int reactor_run(struct reactor *r)
 	bool ended = false;
 	int n;
 
+	bufev_reactor_check(r);
 	if (r->turning)
 		return bufev_refuse(EDEADLK);
 	if (bufev_wake_take_stop(r))

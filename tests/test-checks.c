@@ -195,11 +195,33 @@ static void free_the_reactor(void)
 	reactor_free(scene.reactor);
 }
 
+static void turn_the_reactor(void)
+{
+	reactor_turn(scene.reactor, 0);
+}
+
+static void run_the_reactor(void)
+{
+	reactor_run(scene.reactor);
+}
+
+static void hold_the_reactor(void)
+{
+	reactor_hold(scene.reactor);
+}
+
+static void release_the_reactor(void)
+{
+	reactor_release(scene.reactor);
+}
+
 static void (*const call[])(void) = {
-	write_something, enable_something,    free_something,
-	make_another,	 start_a_timer,	      stop_the_timer,
-	watch_something, stop_the_watch,      wait_for_a_signal,
-	stop_the_signal, prepare_the_reactor, free_the_reactor,
+	write_something,  enable_something,    free_something,
+	make_another,	  start_a_timer,       stop_the_timer,
+	watch_something,  stop_the_watch,      wait_for_a_signal,
+	stop_the_signal,  prepare_the_reactor, turn_the_reactor,
+	run_the_reactor,  hold_the_reactor,    release_the_reactor,
+	free_the_reactor,
 };
 
 static size_t which;

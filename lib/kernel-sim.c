@@ -92,14 +92,20 @@ static int grow(struct sim *s)
 	return 0;
 }
 
+/* The bell has such a number where thousands of real ones are open. */
+static bool is_taken(const struct sim *s, int i)
+{
+	return is_open(&s->fd[i]) || s->bell == SIM_FIRST_FD + i;
+}
+
 int bufev_sim_install(struct sim *s, struct sim_end *e, struct sim_listener *l)
 {
-	int i = 0, error;
+	int i = -1, error;
 
-	while (i < s->fds && is_open(&s->fd[i]))
-		i++;
-	if (i == s->fds && (error = grow(s)) < 0)
-		return error;
+	do
+		if (++i == s->fds && (error = grow(s)) < 0)
+			return error;
+	while (is_taken(s, i));
 	s->fd[i] = (struct sim_fd){ .end = e, .listener = l };
 	s->open++;
 	return SIM_FIRST_FD + i;

@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -501,6 +502,36 @@ static void real_descriptors_are_not_closed(void **state)
 			assert_int_equal(close(real[i]), 0);
 }
 
+/* By which the system's calls wake the reactor. */
+static void the_bell_has_a_number_of_its_own(void **state)
+{
+	static int real[SIM_FIRST_FD + 1];
+	struct bufferevent *b[4];
+	struct reactor *r;
+	struct heard h;
+	int fd[4], n = 0, last = make_real(SIM_FIRST_FD + 1);
+
+	(void)state;
+	if (last < 0)
+		skip();
+	close(last);
+	for (last = -1; last < SIM_FIRST_FD; real[n++] = last) {
+		last = fcntl(STDERR_FILENO, F_DUPFD, 0);
+		assert_true(last >= 0);
+	}
+	close(real[--n]);
+	r = sim_new(1);
+	simulated_pair(r, fd);
+	simulated_pair(r, fd + 2);
+	for (int i = 0; i < 4; i++)
+		b[i] = listen_to(r, fd[i], &h);
+	reactor_free(r);
+	for (int i = 0; i < 4; i++)
+		bufferevent_free(b[i]);
+	while (n > 0)
+		close(real[--n]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,6 +556,7 @@ int main(void)
 		simulated_test(the_kernel_knows_its_descriptors),
 		simulated_test(the_world_ends_with_its_reactor),
 		simulated_test(real_descriptors_are_not_closed),
+		simulated_test(the_bell_has_a_number_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,7 +249,7 @@ static void write_batch(struct reactor *r, struct batch *batch)
 static size_t allowance(struct bufferevent *b)
 {
 	size_t length = bufev_ring_length(&b->out.ring), rest;
-	uint8_t turn = (uint8_t)b->watch.reactor->turns;
+	uint32_t turn = b->watch.reactor->turns;
 
 	if (b->sent_in != turn) {
 		b->sent_in = turn;

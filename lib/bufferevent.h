@@ -40,11 +40,11 @@ struct bufferevent {
 	void *data;
 	char *name; /* NULL: none */
 	uint32_t max_transfer;
-	uint32_t sent;	     /* by the output passes of the turn `sent_in` */
+	uint32_t sent; /* by the output passes of the turn `sent_in` */
+	uint32_t sent_in;
 	int16_t error;	     /* errno of the last EVBUFFER_ERROR reported */
 	int16_t why[SIDES];  /* errno of the failure that is to be reported */
 	uint8_t what[SIDES]; /* that failure: EVBUFFER_EOF ..., 0 for none */
-	uint8_t sent_in;
 
 	/* Sets of sides: EV_READ | EV_WRITE. */
 	uint8_t enabled;

@@ -71,6 +71,25 @@ static void test_writing_moves_at_most_64k(void **state)
 	party_end(&p);
 }
 
+/* Whichever turn it was that sent as much. */
+static void test_a_turn_is_not_charged_for_others(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote(at_most);
+	party_open(&p, f->reactor);
+	make_room(p.fd);
+	for (int turns = 1; turns <= 1024; turns *= 2) {
+		party_write_zeros(&p, MOST);
+		harness_spin(f->reactor, 1);
+		harness_drain(p.peer);
+		assert_int_equal(party_unsent(&p), 0);
+		harness_spin(f->reactor, turns - 1);
+	}
+	party_end(&p);
+}
+
 static void test_set_max_transfer(void **state)
 {
 	struct fixture *f = *state;
@@ -208,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		harness_test(test_reading_moves_at_most_64k),
 		harness_test(test_writing_moves_at_most_64k),
+		harness_test(test_a_turn_is_not_charged_for_others),
 		harness_test(test_set_max_transfer),
 		harness_test(test_max_transfer_of_zero),
 		harness_test(test_fast_peer_starves_nobody),

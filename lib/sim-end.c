@@ -123,6 +123,12 @@ static void post(struct sim *s, struct sim_end *from, enum segment_kind kind,
 	*segment(to, to->flights++) = (struct segment){ at, bytes, kind };
 }
 
+/* FIN has arrived both ways: there is no connection any more. */
+static bool is_over(const struct sim_end *e)
+{
+	return e->ended && e->peer->ended;
+}
+
 static bool is_void(const struct sim_end *e)
 {
 	return !e->open || e->broken;
@@ -168,7 +174,7 @@ static void arrive(struct sim *s, struct sim_end *e,
 		e->ended = true;
 		break;
 	case SEGMENT_RESET:
-		if (!e->broken)
+		if (!e->broken && !is_over(e))
 			tear(e, e->ended ? EPIPE : ECONNRESET);
 		break;
 	}
@@ -331,7 +337,7 @@ ssize_t bufev_end_send(struct sim *s, struct sim_end *e, const struct iovec *v,
 
 int bufev_end_shut(struct sim *s, struct sim_end *e)
 {
-	if (bufev_end_is_connecting(e) || e->broken)
+	if (bufev_end_is_connecting(e) || e->broken || is_over(e))
 		return -ENOTCONN;
 	if (!e->shut)
 		shut(s, e);

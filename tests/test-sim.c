@@ -57,7 +57,26 @@ static void half_close_is_end_of_file_behind_the_bytes(void **state)
 	sim_close(r, fd[1]);
 }
 
-/* What Linux does, measured with TCP on the loopback interface. */
+/*
+ * Where FIN went both ways a reset finds nobody.  This, and what follows, is
+ * what Linux does, measured with TCP on the loopback interface.
+ */
+static void nothing_comes_after_both_ends(void **state)
+{
+	struct reactor *r = simulated_reactor(state);
+	int fd[2];
+
+	simulated_pair(r, fd);
+	simulated_says(r, fd[0], "unread");
+	assert_int_equal(sim_shutdown(r, fd[0]), 0);
+	assert_int_equal(sim_shutdown(r, fd[1]), 0);
+	simulated_fails(sim_shutdown(r, fd[0]), ENOTCONN);
+	simulated_fails(sim_shutdown(r, fd[1]), ENOTCONN);
+	sim_close(r, fd[1]);
+	assert_int_equal(r->kernel->error(r->self, fd[0]), 0);
+	sim_close(r, fd[0]);
+}
+
 static void reset_comes_behind_what_has_arrived(void **state)
 {
 	struct reactor *r = simulated_reactor(state);
@@ -537,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		simulated_test(pair_carries_bytes_both_ways),
 		simulated_test(half_close_is_end_of_file_behind_the_bytes),
+		simulated_test(nothing_comes_after_both_ends),
 		simulated_test(reset_comes_behind_what_has_arrived),
 		simulated_test(reset_is_told_to_the_first_who_asks),
 		simulated_test(what_a_closed_end_gets_is_answered_by_a_reset),

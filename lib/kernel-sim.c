@@ -205,18 +205,6 @@ static uint64_t sim_now(void *p)
 	return s->now;
 }
 
-void bufev_sim_advance(struct sim *s, uint64_t now)
-{
-	struct bufev_link *link, *next;
-
-	s->now = now;
-	for (link = s->connections.next; link != &s->connections; link = next) {
-		next = link->next;
-		bufev_connection_arrive(
-			s, bufev_container(link, struct sim_connection, link));
-	}
-}
-
 static uint64_t next_arrival(const struct sim *s)
 {
 	uint64_t first = SIM_NEVER;
@@ -230,6 +218,28 @@ static uint64_t next_arrival(const struct sim *s)
 			first = next;
 	}
 	return first;
+}
+
+static void let_arrive(struct sim *s, uint64_t now)
+{
+	struct bufev_link *link, *next;
+
+	s->now = now;
+	for (link = s->connections.next; link != &s->connections; link = next) {
+		next = link->next;
+		bufev_connection_arrive(
+			s, bufev_container(link, struct sim_connection, link));
+	}
+}
+
+/* What follows from an arrival may arrive in the same time. */
+void bufev_sim_advance(struct sim *s, uint64_t now)
+{
+	uint64_t next;
+
+	while ((next = next_arrival(s)) < now)
+		let_arrive(s, next);
+	let_arrive(s, now);
 }
 
 uint64_t bufev_sim_after(const struct sim *s, uint64_t ms)

@@ -117,6 +117,20 @@ static void bytes_arrive_after_their_delay(void **state)
 	close_pair(r, fd);
 }
 
+/* What follows from an arrival is not put off to the end of the time. */
+static void long_time_passes_as_many_short_ones(void **state)
+{
+	struct reactor *r = simulated_reactor(state);
+	int fd[2];
+
+	open_pair(r, fd, (struct sim_faults){ .delay_min = 5, .delay_max = 5 });
+	assert_int_equal(sim_close(r, fd[1]), 0);
+	simulated_says(r, fd[0], "nobody there");
+	sim_pass(r, 1000);
+	simulated_fails(sim_write(r, fd[0], "x", 1), EPIPE);
+	assert_int_equal(sim_close(r, fd[0]), 0);
+}
+
 static void nothing_overtakes(void **state)
 {
 	struct reactor *r = simulated_reactor(state);
@@ -449,6 +463,7 @@ int main(void)
 		simulated_test(reads_and_writes_come_out_short),
 		simulated_test(ready_descriptors_say_eagain),
 		simulated_test(bytes_arrive_after_their_delay),
+		simulated_test(long_time_passes_as_many_short_ones),
 		simulated_test(nothing_overtakes),
 		simulated_test(a_sleep_ends_with_an_arrival),
 		simulated_test(what_is_on_its_way_fills_the_buffer),

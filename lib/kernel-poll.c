@@ -22,7 +22,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 
@@ -134,6 +133,14 @@ static void forget(struct poll *self, nfds_t hole)
 		put(self, hole, self->slot[self->count]);
 }
 
+/* Also what is open without being readable or writable is no descriptor. */
+static bool is_bad(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return fd < 0 || (poll(&p, 1, 0) > 0 && (p.revents & POLLNVAL));
+}
+
 static int poll_set(void *p, int fd, unsigned was, unsigned wanted)
 {
 	struct poll *self = p;
@@ -156,8 +163,8 @@ static int poll_set(void *p, int fd, unsigned was, unsigned wanted)
 		*old = new;
 		return 0;
 	}
-	if (fcntl(fd, F_GETFD) < 0)
-		return -errno;
+	if (is_bad(fd))
+		return -EBADF;
 	if (old) {
 		*old = new;
 		return 0;

@@ -333,6 +333,23 @@ static void test_bad_fd(void **state)
 	expect_nothing();
 }
 
+/* Open, but nothing that can be read; kqueue(2) has no such thing. */
+static void test_a_place_in_the_file_system(void **state)
+{
+#ifdef __linux__
+	int fd = open("/dev/null", O_PATH | O_CLOEXEC);
+
+	(void)state;
+	assert_return_code(fd, errno);
+	if (strcmp(kernel->name, "kqueue") != 0)
+		assert_int_equal(kernel->set(self, fd, 0, KERNEL_READ), -EBADF);
+	harness_close(fd);
+#else
+	(void)state;
+	skip();
+#endif
+}
+
 /* A mistake of the caller's, which must not make the reactor spin. */
 static void test_closed_while_registered(void **state)
 {
@@ -430,6 +447,7 @@ static int run(const char *backend)
 		kernel_test(test_pipe_reader_is_gone_for_both),
 		kernel_test(test_pipe_writer_goes),
 		kernel_test(test_bad_fd),
+		kernel_test(test_a_place_in_the_file_system),
 		kernel_test(test_closed_while_registered),
 		kernel_test(test_number_reused_while_registered),
 		kernel_test(test_regular_files_never_wait),

@@ -327,6 +327,16 @@ static void fall_due(struct bufev_link *list)
 	}
 }
 
+/*
+ * Who was left uncalled by a stop, and may have more to read by now, reads
+ * first: so it stands before those that the kernel will report.
+ */
+static void keep_place(struct bufferevent *b)
+{
+	if ((b->due || b->what[WRITE]) && bufev_can_read(b) && !b->finishing)
+		b->watch.pending |= KERNEL_READ;
+}
+
 /* What waits for a later pass may have been touched, too: all are settled. */
 static void begin_pass(struct reactor *r)
 {
@@ -339,6 +349,7 @@ static void begin_pass(struct reactor *r)
 		struct bufferevent *b = bufev_of_link(link);
 
 		b->watch.place = PLACE_NONE;
+		keep_place(b);
 		bufev_settle(b);
 	}
 	fall_due(&r->list[PLACE_INPUT]);

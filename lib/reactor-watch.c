@@ -35,6 +35,19 @@ void bufev_reactor_unplace(struct reactor_watch *w)
 	w->place = PLACE_NONE;
 }
 
+void bufev_reactor_forget_reports(struct reactor *r)
+{
+	struct bufev_link *ready = &r->list[PLACE_READY];
+
+	for (struct bufev_link *l = ready->next; l != ready; l = l->next) {
+		struct reactor_watch *w =
+			bufev_container(l, struct reactor_watch, link);
+
+		if (!(w->registered & REGISTERED_ALWAYS))
+			w->pending = 0;
+	}
+}
+
 /* --- The table by descriptor --------------------------------------------- */
 
 static int grow_table(struct reactor *r, int fd)

@@ -156,6 +156,7 @@ static int wait_for_work(struct reactor *r, int timeout_ms)
 	uint64_t until = timeout_ms == 0 ? 0 : WHEEL_NEVER;
 	int n, ms;
 
+	bufev_reactor_forget_reports(r);
 	if (timeout_ms > 0)
 		until = bufev_reactor_deadline(bufev_reactor_read_clock(r),
 					       (unsigned)timeout_ms);
@@ -201,12 +202,12 @@ void bufev_reactor_called(struct reactor *r)
 static const char *const verbs[] = { "nothing", "read", "write",
 				     "read and write" };
 
-/* What a stop leaves uncalled the kernel reports again. */
 static void deliver_ready(struct reactor *r)
 {
 	struct bufev_link *link;
 
-	while ((link = bufev_list_take(&r->list[PLACE_READY]))) {
+	while (!bufev_reactor_stopped(r) &&
+	       (link = bufev_list_take(&r->list[PLACE_READY]))) {
 		struct reactor_watch *w =
 			bufev_container(link, struct reactor_watch, link);
 		unsigned events = w->pending & w->wanted;
@@ -215,7 +216,7 @@ static void deliver_ready(struct reactor *r)
 		w->place = PLACE_NONE;
 		if (w->registered & REGISTERED_ALWAYS)
 			bufev_reactor_place(r, w, PLACE_ALWAYS);
-		if (bufev_reactor_stopped(r) || events == 0)
+		if (events == 0)
 			continue;
 		if (bufev_traces(r))
 			bufev_trace(r, "fd %d is ready to %s", w->fd,
@@ -267,6 +268,39 @@ void bufev_reactor_bury(struct reactor *r, struct reactor_watch *w)
 
 static void destroy(struct reactor *r);
 
+static void deliver_streams(struct reactor *r)
+{
+	r->streams->deliver(r);
+}
+
+/*
+ * Who stops in each callback shall be called for all kinds of things: after a
+ * stop the next turn goes on with the kind behind the one that was called.
+ */
+static void deliver_all(struct reactor *r)
+{
+	static void (*const kinds[])(struct reactor *) = {
+		deliver_ready,
+		deliver_streams,
+		bufev_wake_deliver_signals,
+		bufev_wake_deliver_posts,
+		deliver_timers,
+	};
+	enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+	unsigned first = r->first_kind;
+
+	if (bufev_reactor_stopped(r))
+		return;
+	r->first_kind = 0;
+	for (unsigned i = first; i < first + KINDS; i++) {
+		kinds[i % KINDS](r);
+		if (bufev_reactor_stopped(r)) {
+			r->first_kind = (i + 1) % KINDS;
+			return;
+		}
+	}
+}
+
 static int pass(struct reactor *r, int timeout_ms)
 {
 	int error = 0;
@@ -277,11 +311,7 @@ static int pass(struct reactor *r, int timeout_ms)
 		r->streams->expire(r);
 		r->streams->input(r);
 	}
-	deliver_ready(r);
-	r->streams->deliver(r);
-	bufev_wake_deliver_signals(r);
-	bufev_wake_deliver_posts(r);
-	deliver_timers(r);
+	deliver_all(r);
 	r->streams->output(r);
 	r->streams->deliver(r);
 	r->streams->output(r);

@@ -78,8 +78,9 @@ struct reactor {
 	struct reactor_watch **by_fd;
 	int fds;      /* the length of by_fd */
 	size_t alive; /* what keeps reactor_run() going, but timers and posts */
-	size_t buried;	/* freed, and their memory still there */
-	int callbacks;	/* that ran in this turn */
+	size_t buried;	     /* freed, and their memory still there */
+	int callbacks;	     /* that ran in this turn */
+	unsigned first_kind; /* of callbacks: see deliver_all() */
 	unsigned turns; /* counted, to know whether a turn is another one */
 	bool turning, dying;
 	bool traced; /* see trace.h */
@@ -97,6 +98,12 @@ void bufev_reactor_place(struct reactor *, struct reactor_watch *, enum place);
 
 /* Takes it out of whatever list it is in. */
 void bufev_reactor_unplace(struct reactor_watch *);
+
+/*
+ * Before a wait: watches that a stop left uncalled keep their places before the
+ * others, and are called where the kernel reports them again.
+ */
+void bufev_reactor_forget_reports(struct reactor *);
 
 /* A detached one was freed: its memory goes when the turn ends. */
 void bufev_reactor_bury(struct reactor *, struct reactor_watch *);

@@ -119,9 +119,10 @@ int reactor_turn(struct reactor *, int timeout_ms);
 
 /*
  * Ends the turn after the callback that runs; what is queued is still sent,
- * and what was not delivered comes in the next run.  Where no turn runs, the
- * next one ends before it calls anything, and the next reactor_run() returns
- * 1 at once.  From any thread, any callback, a signal handler.
+ * and what was not delivered comes in the next run: also who stops in each
+ * callback is called for all in the end.  Where no turn runs, the next one ends
+ * before it calls anything, and the next reactor_run() returns 1 at once.  From
+ * any thread, any callback, a signal handler.
  */
 void reactor_stop(struct reactor *);
 

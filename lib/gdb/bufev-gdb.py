@@ -208,7 +208,8 @@ class Bufferevent:
 # --- reactor -----------------------------------------------------------------
 
 def place(number):
-    for field in gdb.lookup_type("enum place").fields():
+    # By one of its names: there is a struct place, too, which gdb may find.
+    for field in gdb.parse_and_eval("PLACE_NONE").type.fields():
         if field.enumval == int(number):
             return field.name[len("PLACE_"):].lower()
     return "%d, which is none" % int(number)

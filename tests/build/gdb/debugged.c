@@ -12,6 +12,10 @@
 struct evbuffer *plain, *wrapped;
 struct bufferevent *near, *far;
 struct reactor *reactor;
+/* The library has a type of that name, too, and it is another. */
+struct place {
+	int x, y;
+} here;
 
 void look(void);
 void got(struct bufferevent *b, unsigned what);

@@ -307,6 +307,8 @@ void bufev_send_now(struct bufferevent *b)
 			      .socket = b->socket };
 	uint64_t now = 0;
 
+	/* There may be room again, of which no turn has heard. */
+	b->blocked = false;
 	while (bufev_can_send(b)) {
 		t.pieces = (unsigned)bufev_ring_bytes(
 			&b->out.ring, 0, bufev_ring_length(&b->out.ring), t.v);

@@ -99,6 +99,24 @@ static void test_flush(void **state)
 	party_end(&p);
 }
 
+/* As one does who sends the rest before the end, without a turn. */
+static void test_flush_after_a_wait(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+
+	harness_quote("Tries to send now, without waiting for the turn.");
+	party_open(&p, f->reactor);
+	harness_fill(p.fd);
+	party_write(&p, "abc");
+	assert_int_equal(bufferevent_flush(p.bufferevent), 1);
+	harness_drain(p.peer);
+	harness_await(p.fd, POLLOUT);
+	assert_int_equal(bufferevent_flush(p.bufferevent), 0);
+	party_peer_gets(&p, "abc");
+	party_end(&p);
+}
+
 /* "and free drops the tail" */
 static void test_the_tail(void **state)
 {
@@ -346,6 +364,7 @@ int main(void)
 		harness_test(test_reader_at_its_high_mark),
 		harness_test(test_low_above_high),
 		harness_test(test_flush),
+		harness_test(test_flush_after_a_wait),
 		harness_test(test_the_tail),
 		harness_test(test_write_timeout_with_nothing_queued),
 		harness_test(test_timer_after_a_long_callback),

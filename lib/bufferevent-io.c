@@ -314,6 +314,9 @@ void bufev_send_now(struct bufferevent *b)
 			&b->out.ring, 0, bufev_ring_length(&b->out.ring), t.v);
 		r->kernel->transfer(r->self, &t, 1);
 		sent(b, offered_by(&t), t.done, &now);
+		/* What is queued next, before a turn, has a wait of its own. */
+		if (bufev_ring_length(&b->out.ring) == 0)
+			b->waiting &= (uint8_t)~EV_WRITE;
 	}
 }
 

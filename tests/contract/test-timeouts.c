@@ -273,6 +273,33 @@ static void adding_is_no_progress(void **state)
 	end(&p, r);
 }
 
+/* A wait that was over, and one that began, with no turn between. */
+static void a_write_waits_anew_after_a_flush(void **state)
+{
+	struct probe p;
+	struct reactor *r = begin(&p);
+
+	(void)state;
+	harness_quote("counted from the last byte moved or from when it began "
+		      "to wait (a write waits from the flush that left "
+		      "something)");
+	bufferevent_set_timeouts(p.bufferevent, 0, 50);
+	block(&p);
+	nothing_after(r, 0);
+	harness_drain(p.peer);
+	harness_await(p.fd, POLLOUT);
+	assert_int_equal(bufferevent_flush(p.bufferevent), 0);
+	assert_int_equal(probe_collect(&p, NULL), 10);
+	script_pass(&script, 1000);
+	block(&p);
+	assert_int_equal(bufferevent_flush(p.bufferevent), 1);
+	nothing_after(r, 0);
+	nothing_after(r, 49);
+	a_call_after(r, 1);
+	probe_expect(&p, "write|timeout");
+	end(&p, r);
+}
+
 /* --- Connecting ---------------------------------------------------------- */
 
 enum { KNOCKS = 16 };
@@ -542,6 +569,7 @@ int main(void)
 		harness_test(writing_is_counted_from_the_last_byte),
 		harness_test(a_write_waits_from_the_flush),
 		harness_test(adding_is_no_progress),
+		harness_test(a_write_waits_anew_after_a_flush),
 		harness_test(connecting_is_timed),
 		harness_test(input_beats_the_timeout),
 		harness_test(an_end_beats_the_timeout),

@@ -37,7 +37,7 @@ static void lose(struct bufferevent *b)
 	struct reactor *r = b->watch.reactor;
 	int error = r->kernel->error(r->self, b->watch.fd);
 
-	bufev_fail(b, WRITE, EVBUFFER_ERROR, error ? error : EPIPE);
+	fail_write(b, error ? error : EPIPE);
 }
 
 static void end_connect(struct bufferevent *b)
@@ -221,7 +221,9 @@ static void sent(struct bufferevent *b, size_t offered, ssize_t done,
 		return;
 	}
 	b->blocked = true;
-	if (b->expired & EV_WRITE)
+	if (b->hung_up)
+		lose(b);
+	else if (b->expired & EV_WRITE)
 		bufev_fail(b, WRITE, EVBUFFER_TIMEOUT, ETIMEDOUT);
 }
 
@@ -375,9 +377,14 @@ static void try_writing(struct bufferevent *b)
 	pass_on(b);
 }
 
+/*
+ * What is lost cannot be written to: mostly the kernel has an error for who
+ * tries.  A terminal that is full takes no more, and reports it for ever.
+ */
 static void merge(struct reactor_watch *w, unsigned events)
 {
 	struct bufferevent *b = bufev_of_watch(w);
+	unsigned reported = events;
 
 	if (events & KERNEL_LOSS) {
 		events |= w->wanted;
@@ -389,8 +396,10 @@ static void merge(struct reactor_watch *w, unsigned events)
 	events &= w->wanted;
 	if (events & KERNEL_READ)
 		try_reading(b);
-	if (events & KERNEL_WRITE)
+	if (events & KERNEL_WRITE) {
+		b->hung_up = (reported & KERNEL_LOSS) != 0;
 		try_writing(b);
+	}
 }
 
 /* Bytes beat the timeout: one transfer is tried for the side. */

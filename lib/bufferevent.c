@@ -336,7 +336,7 @@ int bufferevent_enable(struct bufferevent *b, unsigned events)
 		return bufev_refuse(ECANCELED);
 	/* Who waits already goes on waiting, from when it began. */
 	if (events & ~(unsigned)b->enabled & EV_WRITE)
-		b->blocked = false;
+		b->blocked = b->hung_up = false;
 	if (events & EV_WRITE)
 		b->broken = b->what[WRITE] != 0;
 	b->enabled |= (uint8_t)events;

@@ -139,6 +139,29 @@ static void test_terminal(void **state)
 	party_end(&p);
 }
 
+/* Nobody will take what is queued: the kernel says so, and takes no more. */
+static void test_terminal_hung_up(void **state)
+{
+	struct fixture *f = *state;
+	struct party p;
+	int fd[2];
+
+	harness_quote("With writing enabled, a hang-up or reset is reported "
+		      "once as WRITE|ERROR (SO_ERROR, or EPIPE where that is "
+		      "0), without spinning");
+	open_terminal(fd);
+	party_adopt(&p, f->reactor, fd[1], fd[0]);
+	party_write_zeros(&p, FILE_SIZE);
+	harness_spin(f->reactor, 8);
+	assert_true(party_unsent(&p) > 0);
+	party_hang_up(&p);
+	party_await(&p, party_has_failed);
+	party_expect(&p, "write|error");
+	assert_true(p.seen == EPIPE || p.seen == EIO);
+	assert_int_equal(harness_spin(f->reactor, 4), 0);
+	party_end(&p);
+}
+
 /* --- Regular files ------------------------------------------------------- */
 
 static int open_file(void)
@@ -378,6 +401,7 @@ int main(void)
 		harness_test(test_read_end_of_a_pipe),
 		harness_test(test_write_end_of_a_pipe),
 		harness_test(test_terminal),
+		harness_test(test_terminal_hung_up),
 		harness_test(test_reading_a_regular_file),
 		harness_test(test_writing_a_regular_file),
 		harness_test(test_idle_regular_file_does_not_spin),

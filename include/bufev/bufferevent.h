@@ -133,6 +133,9 @@ void bufferevent_free(struct bufferevent *);
  * for up to 2 seconds (or the write timeout where that is shorter), since
  * closing with input unread would reset the connection and lose what was sent.
  * The write timeout bounds the sending.
+ *
+ * Where writing has failed or timed out, and was not enabled again, nothing is
+ * sent: it closes at once, and what is queued is lost.
  */
 void bufferevent_finish(struct bufferevent *);
 

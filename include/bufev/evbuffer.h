@@ -163,7 +163,9 @@ void *evbuffer_pullup(struct evbuffer *, size_t n);
 /* --- Filling, without a copy --------------------------------------------- */
 
 /*
- * Makes room, so that the next n bytes are added without an allocation.
+ * Makes room, so that the next n bytes are added without an allocation.  A
+ * buffer moved into the empty one may trade that room away, and a bufferevent's
+ * has it no longer than a reservation would last.
  * 0, or -1 with ENOMEM, EOVERFLOW, ENOBUFS.
  */
 int evbuffer_expand(struct evbuffer *, size_t n);

@@ -234,9 +234,10 @@ char *evbuffer_readline(struct evbuffer *);
 /* --- File descriptors ---------------------------------------------------- */
 
 /*
- * For descriptors that no bufferevent serves.  Both make one system call and
- * return what it does: the number of bytes, 0 at the end of file (or where
- * max is 0), -1 with its errno.
+ * For descriptors that no bufferevent serves.  Both move bytes by one system
+ * call and return what it does: the number of bytes, 0 at the end of file (or
+ * where max is 0), -1 with its errno.  To write to what is no socket takes a
+ * few more, which find that out and keep SIGPIPE away.
  */
 
 /*

@@ -217,7 +217,9 @@ unsigned bufferevent_get_enabled(const struct bufferevent *);
  * milliseconds; 0 is for ever.  Reading waits while it is enabled and not
  * stopped at the high mark; writing waits while something is queued, or while
  * connecting.  Each calls the error callback once, with EVBUFFER_TIMEOUT, and
- * disables its side.  Waits that are going on are timed from this call.
+ * disables its side.  Waits that are going on are timed from this call.  What
+ * you take out of the write buffer and replace between two turns begins no wait
+ * of its own: the kernel has taken nothing meanwhile.
  */
 void bufferevent_set_timeouts(struct bufferevent *, uint64_t read_ms,
 			      uint64_t write_ms);

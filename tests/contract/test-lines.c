@@ -132,6 +132,22 @@ static void test_any_run(void **state)
 	evbuffer_free(b);
 }
 
+static void test_run_at_the_beginning(void **state)
+{
+	struct evbuffer *b = buffer("\n\na\r");
+
+	(void)state;
+	harness_quote("A line is empty only where the buffer begins with a "
+		      "run, as it does when the rest of one arrives after its "
+		      "line was taken.");
+	expect_ln(b, EVBUFFER_EOL_ANY, "");
+	expect_ln(b, EVBUFFER_EOL_ANY, "a");
+	add(b, "\nb\n");
+	expect_ln(b, EVBUFFER_EOL_ANY, "");
+	expect_ln(b, EVBUFFER_EOL_ANY, "b");
+	evbuffer_free(b);
+}
+
 static void test_length_of_any_run(void **state)
 {
 	struct evbuffer *b = buffer("ab\n\r\n\rcd");
@@ -327,6 +343,7 @@ int main(void)
 		harness_test(test_lone_end),
 		harness_test(test_pair_that_is_complete),
 		harness_test(test_any_run),
+		harness_test(test_run_at_the_beginning),
 		harness_test(test_length_of_any_run),
 		harness_test(test_other_kinds),
 		harness_test(test_no_line),

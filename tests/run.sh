@@ -11,8 +11,7 @@
 #   clang     all tests on the best two backends of Linux
 #   asan      address and undefined-behaviour sanitizer, all backends
 #   tsan      thread sanitizer, the tests that use threads
-#   valgrind  the gcc build, on all backends that valgrind understands (not
-#             io_uring)
+#   valgrind  the gcc build, on one backend
 #   fuzz      each fuzzer for a minute, under the address sanitizer, with the
 #             same inputs each time; the seeds of all are run by every stage
 #   coverage  all lines of lib/ were run, and 19 of 20 branches, by the tests of
@@ -25,6 +24,7 @@
 #   stress    8,000 connections at once for a minute, on each backend, and then
 #             300 through two network namespaces and a wire that loses packets
 #   tidy      clang-tidy, to the end of every path
+#   valgrind  on all backends that it understands (not io_uring) instead
 #   examples  these under valgrind, too, on one backend
 #   model     a billion steps of the model of bufferevents, from half a million
 #             seeds: 17 minutes of a core
@@ -279,9 +279,14 @@ if build gcc "$first" -Dbenchmarks="$benchmarks"; then
 		done
 	fi
 	if ! lacks valgrind 'no valgrind' command -v valgrind; then
-		run valgrind gcc valgrind
-		[ -z "$long" ] || run examples gcc valgrindexamples \
-			--suite examples --no-suite uring --no-suite poll
+		if [ -n "$long" ]; then
+			run valgrind gcc valgrind
+			run examples gcc valgrindexamples --suite examples \
+				--no-suite uring --no-suite poll
+		else
+			run valgrind gcc valgrind --no-suite poll \
+				${linux:+--no-suite kqueue}
+		fi
 	fi
 else
 	lost gcc valgrind

@@ -384,9 +384,9 @@ static void try_writing(struct bufferevent *b)
 static void merge(struct reactor_watch *w, unsigned events)
 {
 	struct bufferevent *b = bufev_of_watch(w);
-	unsigned reported = events;
+	bool lost = events & KERNEL_LOSS;
 
-	if (events & KERNEL_LOSS) {
+	if (lost) {
 		events |= w->wanted;
 		if (w->wanted == KERNEL_LOSS) {
 			lose(b);
@@ -397,7 +397,7 @@ static void merge(struct reactor_watch *w, unsigned events)
 	if (events & KERNEL_READ)
 		try_reading(b);
 	if (events & KERNEL_WRITE) {
-		b->hung_up = (reported & KERNEL_LOSS) != 0;
+		b->hung_up = lost;
 		try_writing(b);
 	}
 }

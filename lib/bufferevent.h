@@ -64,7 +64,7 @@ struct bufferevent {
 	bool lingering : 1; /* then close only after the peer's FIN */
 	/* How its sides are. */
 	bool blocked : 1;  /* the kernel took less than it was offered */
-	bool hung_up : 1;  /* it reported a loss while it was blocked */
+	bool hung_up : 1;  /* it last called for writing by a loss */
 	bool ended : 1;	   /* the end of the input was read */
 	bool held : 1;	   /* a write error waits for the input before it */
 	bool reset : 1;	   /* one was met: the end of input is no EOF */
